@@ -1,0 +1,122 @@
+package pipeline
+
+import (
+	"context"
+	"time"
+)
+
+// A Message is one record on its way from the source to its result.
+//
+// A message is settled, with Settle, when it is safe to forget: its result is
+// durable downstream, or it is durably set aside as a dead letter, or it asks
+// for no result at all. One that is not settled when Run returns is read again
+// by whoever owns its partition next. Messages are never split or joined, so
+// the acknowledgement lives on the message itself.
+type Message struct {
+	ID      string // Nats-Msg-Id of its result; empty until the source knows the cluster
+	Origin  Origin
+	Key     []byte
+	Value   []byte // nil for a tombstone
+	Headers []Header
+
+	settle func() bool
+}
+
+// Origin says where a message was read.
+type Origin struct {
+	Cluster   string
+	Topic     string
+	Partition int
+	Offset    int64
+	Time      time.Time // the record's timestamp
+}
+
+// A Header is one header of a record.
+type Header struct {
+	Key   string
+	Value []byte
+}
+
+// NewMessage returns m with settle as what its first Settle calls. settle
+// reports whether the message still belonged to this worker.
+func NewMessage(m Message, settle func() bool) *Message {
+	m.settle = settle
+	return &m
+}
+
+// Settle marks m as safe to forget. It is called at most once. It reports false
+// where the message no longer belonged to this worker (its partition was
+// revoked and counted it as abandoned), so that it is not counted twice.
+func (m *Message) Settle() bool { return m.settle() }
+
+// Size is the number of bytes m counts towards the bound on bytes in flight.
+func (m *Message) Size() int {
+	n := len(m.Key) + len(m.Value)
+	for _, h := range m.Headers {
+		n += len(h.Key) + len(h.Value)
+	}
+	return n
+}
+
+// A Tier is how a message wants to be treated under load.
+type Tier string
+
+// The tiers.
+const (
+	Strict     Tier = "strict"      // always full depth
+	Standard   Tier = "standard"    // the default
+	BestEffort Tier = "best-effort" // uses the cheapest usable rung
+)
+
+// A Source supplies messages and sets poison messages aside.
+// [sweetspot/consumer.Kafka] is the one that ships.
+type Source interface {
+	// Fetch blocks until there is at least one message, and returns ctx's cause
+	// when ctx ends. Not calling it is how the pipeline pushes back. The source
+	// bounds what is unsettled by itself: Fetch blocks while too much is.
+	Fetch(ctx context.Context) ([]*Message, error)
+	// Backlog reports what is waiting upstream.
+	Backlog() Backlog
+}
+
+// Backlog is what a source has not handed out or not seen settled yet.
+type Backlog struct {
+	Messages int64     // records between the committed and the end offsets
+	Oldest   time.Time // record time of the oldest unsettled message; zero where there is none
+}
+
+// DeadLetters keeps messages that can never be classified.
+type DeadLetters interface {
+	// Write returns when every letter is durable. If only some are, the error
+	// is a [*PartialError].
+	Write(ctx context.Context, letters []DeadLetter) error
+}
+
+// A DeadLetter is a poison message with what is wrong with it.
+type DeadLetter struct {
+	Message *Message
+	Reason  Reason
+	Err     error // the detail, for people
+}
+
+// A Reason says why a message is a dead letter.
+type Reason string
+
+// The reasons.
+const (
+	Empty       Reason = "empty"        // no text, or blank
+	InvalidUTF8 Reason = "invalid_utf8" // the text is not UTF-8
+	InvalidJSON Reason = "invalid_json" // SWEET_INPUT=json and the value is not JSON
+	MissingText Reason = "missing_text" // the JSON has no text at the configured path
+	TooLarge    Reason = "too_large"    // more than SWEET_MAX_MESSAGE_BYTES
+	TooLong     Reason = "too_long"     // more tokens than fit, and SWEET_TRUNCATE=reject
+	BadHeader   Reason = "bad_header"   // sweet-tier or sweet-deadline does not parse
+)
+
+// A Publisher makes results durable downstream. [sweetspot/pipeline/publish.JetStream]
+// is the one that ships.
+type Publisher interface {
+	// Publish returns when every result is durable. If only some are, the error
+	// is a [*PartialError]. Several calls may be under way at once.
+	Publish(ctx context.Context, results []Result) error
+}

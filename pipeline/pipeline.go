@@ -1,0 +1,3 @@
+// Package pipeline carries messages from a source, through the model, to a
+// publisher, and settles them.
+package pipeline
