@@ -1,0 +1,220 @@
+// Package cmd holds the programs; here is only the architecture, as a test: who
+// may import whom, and which library belongs where. It asks the go tool and
+// knows nothing of what the packages do.
+package cmd
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"go/parser"
+	"go/token"
+	"io"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "sweetspot/"
+
+// mayImport holds every package of this module and the packages of this module
+// that it may import. Adapters know the pipeline, the pipeline knows the model,
+// the model knows nobody. A new package fails the test until its row is here.
+var mayImport = map[string][]string{
+	"cmd": {},
+
+	"config": {"consumer", "pipeline", "pipeline/control", "pipeline/publish"},
+
+	"pipeline": {"pipeline/schedule", "pipeline/control", "inference", "inference/token"},
+
+	"inference":       {},
+	"inference/token": {},
+}
+
+// mayUse holds the packages whose outside dependencies are part of the design,
+// and all that they may use beyond the standard library and this module.
+var mayUse = map[string][]string{
+	"config": {"github.com/sethvargo/go-envconfig"},
+
+	"inference":       {},
+	"inference/token": {"golang.org/x/text"},
+}
+
+// belongsTo holds the libraries that may be imported only here. Tests may
+// import any of them.
+var belongsTo = map[string][]string{
+	"github.com/segmentio/kafka-go":     {"consumer", "cmd/sweet"},
+	"github.com/nats-io/nats.go":        {"pipeline/publish", "cmd/sweet"},
+	"github.com/sethvargo/go-envconfig": {"config"},
+	"gorgonia.org/cu":                   {"inference/cuda"},
+	"gonum.org/v1/gonum":                {"inference/calibrate", "cmd/sweet"},
+	"gonum.org/v1/plot":                 {"cmd/sweet"},
+	"github.com/spf13/cobra":            {"cmd/sweet"},
+	"github.com/vbauerster/mpb":         {"cmd/sweet"},
+	"github.com/nats-io/nats-server":    {"cmd/sweet"},
+	"github.com/twmb/franz-go":          {"cmd/sweet"},
+	"github.com/Shopify/toxiproxy":      {},
+	"github.com/mmcloughlin/avo":        {},
+	"github.com/stretchr/testify":       {},
+	"sweetspot/cmd/sweet":               {"cmd/sweet"},
+	"sweetspot/inference/train":         {"cmd/sweet"},
+	"sweetspot/inference/calibrate":     {"cmd/sweet"},
+}
+
+// notInWorker holds what the worker must not link, by whatever way: the trainer,
+// the toolbox and the servers of demo and tests.
+var notInWorker = []string{
+	"sweetspot/cmd/sweet",
+	"sweetspot/inference/train",
+	"sweetspot/inference/calibrate",
+	"sweetspot/inference/devicetest",
+	"github.com/nats-io/nats-server",
+	"github.com/twmb/franz-go",
+	"github.com/Shopify/toxiproxy",
+	"github.com/spf13/cobra",
+	"github.com/vbauerster/mpb",
+	"gonum.org/v1",
+	"testing",
+}
+
+// builds are the plain one and the one with the GPU. Neither is needed: the go
+// tool lists packages without compiling them.
+var builds = map[string]string{"plain": "", "cuda": "cuda"}
+
+func TestPackagesImportOnlyWhatTheyMay(t *testing.T) {
+	for name, tags := range builds {
+		t.Run(name, func(t *testing.T) {
+			seen := make(map[string]bool)
+			for _, p := range list(t, "-e", "-tags="+tags, module+"...") {
+				name := strings.TrimPrefix(p.ImportPath, module)
+				seen[name] = true
+				if _, ok := mayImport[name]; !ok {
+					t.Errorf("package %s is not in mayImport: decide who may know it", name)
+				}
+				for _, imp := range p.Imports {
+					checkImport(t, name, imp)
+				}
+			}
+			for _, table := range []map[string][]string{mayImport, mayUse} {
+				for name := range table {
+					if !seen[name] {
+						t.Errorf("a table names package %s, which does not exist", name)
+					}
+				}
+			}
+		})
+	}
+}
+
+// checkImport holds one import of the package called name against the tables.
+func checkImport(t *testing.T, name, imp string) {
+	t.Helper()
+	for lib, owners := range belongsTo {
+		if within(imp, lib) && !slices.ContainsFunc(owners, func(o string) bool { return within(name, o) }) {
+			t.Errorf("%s imports %s, which belongs to %v", name, imp, owners)
+		}
+	}
+	if own, ok := strings.CutPrefix(imp, module); ok {
+		if !slices.Contains(mayImport[name], own) {
+			t.Errorf("%s imports %s, which points the wrong way", name, own)
+		}
+		return
+	}
+	libs, limited := mayUse[name]
+	if limited && !standard(imp) && !slices.ContainsFunc(libs, func(l string) bool { return within(imp, l) }) {
+		t.Errorf("%s uses %s; it may use only the standard library and %v", name, imp, libs)
+	}
+}
+
+func TestWorkerLinksNeitherTrainerNorServers(t *testing.T) {
+	if _, ok := mayImport["cmd/worker"]; !ok {
+		t.Skip("mayImport has no row for cmd/worker")
+	}
+	for name, tags := range builds {
+		t.Run(name, func(t *testing.T) {
+			for _, p := range list(t, "-deps", "-tags="+tags, module+"cmd/worker") {
+				for _, lib := range notInWorker {
+					if within(p.ImportPath, lib) {
+						t.Errorf("cmd/worker links %s", p.ImportPath)
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestPackagesHaveExactlyOnePackageComment(t *testing.T) {
+	for name, tags := range builds {
+		t.Run(name, func(t *testing.T) {
+			for _, p := range list(t, "-e", "-tags="+tags, module+"...") {
+				files := slices.Concat(p.GoFiles, p.CgoFiles)
+				if len(files) == 0 {
+					files = slices.Concat(p.TestGoFiles, p.XTestGoFiles)
+				}
+				if with := commented(t, p.Dir, files); len(with) != 1 {
+					t.Errorf("%s has package comments in %v, want exactly one", p.ImportPath, with)
+				}
+			}
+		})
+	}
+}
+
+// commented returns the files whose package clause carries a comment.
+func commented(t *testing.T, dir string, files []string) []string {
+	t.Helper()
+	var with []string
+	for _, name := range files {
+		f, err := parser.ParseFile(token.NewFileSet(), filepath.Join(dir, name), nil, parser.PackageClauseOnly|parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Doc != nil {
+			with = append(with, name)
+		}
+	}
+	return with
+}
+
+// within says whether path is the package, library or folder called root, or
+// lies below it. Major versions are part of the library: x/v2 is within x.
+func within(path, root string) bool {
+	return path == root || strings.HasPrefix(path, root+"/")
+}
+
+// standard says whether an import path is of the standard library: only there
+// has the first element no dot.
+func standard(path string) bool {
+	first, _, _ := strings.Cut(path, "/")
+	return !strings.Contains(first, ".")
+}
+
+// A pkg is what the go tool says of one package.
+type pkg struct {
+	Dir, ImportPath                              string
+	GoFiles, CgoFiles, TestGoFiles, XTestGoFiles []string
+	Imports                                      []string
+}
+
+func list(t *testing.T, args ...string) []pkg {
+	t.Helper()
+	args = append([]string{"list", "-json=Dir,ImportPath,GoFiles,CgoFiles,TestGoFiles,XTestGoFiles,Imports"}, args...)
+	cmd := exec.CommandContext(t.Context(), "go", args...)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, &stderr)
+	}
+	var pkgs []pkg
+	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p pkg
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			return pkgs
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		pkgs = append(pkgs, p)
+	}
+}
