@@ -1,0 +1,209 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/spf13/cobra"
+)
+
+// produceOptions say what `sweet produce` sends and where.
+type produceOptions struct {
+	brokers string
+	topic   string
+	tsv     bool
+	rate    float64 // messages a second; 0 is as fast as Kafka takes them
+	limit   int     // 0 is all
+}
+
+func newProduceCommand() *cobra.Command {
+	var o produceOptions
+	c := &cobra.Command{
+		Use:   "produce [FILE...]",
+		Short: "Send lines, or the texts of TSV files, into a Kafka topic",
+		Long: `Send every line of the files, or of standard input, into a Kafka topic as one
+message. Empty lines are sent too: the worker sets them aside as dead letters.
+With --tsv the first line names the columns and the column text is sent.`,
+		RunE: func(c *cobra.Command, files []string) error { return runProduce(c, o, files) },
+	}
+	f := c.Flags()
+	f.StringVar(&o.brokers, "brokers", os.Getenv("SWEET_KAFKA_BROKERS"), "Kafka brokers, host:port by comma (default $SWEET_KAFKA_BROKERS)")
+	f.StringVar(&o.topic, "topic", firstOf(os.Getenv("SWEET_KAFKA_TOPICS")), "topic (default the first of $SWEET_KAFKA_TOPICS)")
+	f.BoolVar(&o.tsv, "tsv", false, "the files are TSV with a column text")
+	f.Float64Var(&o.rate, "rate", 0, "messages a second; 0 is as fast as Kafka takes them")
+	f.IntVar(&o.limit, "limit", 0, "stop after so many messages; 0 is all")
+	return c
+}
+
+// firstOf returns the first element of a list by commas.
+func firstOf(list string) string {
+	first, _, _ := strings.Cut(list, ",")
+	return first
+}
+
+func runProduce(c *cobra.Command, o produceOptions, files []string) error {
+	switch {
+	case o.brokers == "":
+		return usagef("--brokers is missing: name the Kafka brokers, or set SWEET_KAFKA_BROKERS")
+	case o.topic == "":
+		return usagef("--topic is missing: name the topic, or set SWEET_KAFKA_TOPICS")
+	case o.rate < 0:
+		return usagef("--rate %v: want 0 or more", o.rate)
+	}
+	p := newProducer(strings.Split(o.brokers, ","), o.topic, o.rate)
+	err := eachInput(c.InOrStdin(), files, func(name string, r io.Reader) error {
+		return p.sendAll(c.Context(), name, r, o)
+	})
+	if errors.Is(err, errLimit) {
+		err = nil
+	}
+	err = errors.Join(err, p.close(c.Context()))
+	fmt.Fprintf(c.ErrOrStderr(), "sent %d messages to %s\n", p.sent, o.topic)
+	if c.Context().Err() != nil {
+		return errStopped
+	}
+	return err
+}
+
+// eachInput calls f with every file in turn, or with stdin where there is none.
+func eachInput(stdin io.Reader, files []string, f func(name string, r io.Reader) error) error {
+	if len(files) == 0 {
+		return f("standard input", stdin)
+	}
+	for _, name := range files {
+		if err := withFile(name, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func withFile(name string, f func(name string, r io.Reader) error) error {
+	file, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	return f(name, file)
+}
+
+// errLimit ends the reading of input once --limit messages were sent.
+var errLimit = errors.New("limit reached")
+
+// A producer writes messages in batches, at no more than its rate.
+type producer struct {
+	writer *kafka.Writer
+	rate   float64
+	batch  []kafka.Message
+	start  time.Time
+	sent   int
+}
+
+// batchTime is how long a paced producer collects messages before it sends.
+const batchTime = 20 * time.Millisecond
+
+func newProducer(brokers []string, topic string, rate float64) *producer {
+	return &producer{
+		writer: &kafka.Writer{
+			Addr: kafka.TCP(brokers...), Topic: topic, Balancer: &kafka.RoundRobin{},
+			RequiredAcks: kafka.RequireAll, BatchSize: 1000, BatchBytes: 8 << 20, BatchTimeout: 5 * time.Millisecond,
+		},
+		rate:  rate,
+		start: time.Now(),
+	}
+}
+
+func (p *producer) sendAll(ctx context.Context, name string, r io.Reader, o produceOptions) error {
+	lines := bufio.NewReaderSize(r, 1<<16)
+	column := 0
+	for n := 1; ; n++ {
+		line, err := lines.ReadBytes('\n')
+		if len(line) == 0 && err != nil {
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			return fmt.Errorf("reading %s: %w", name, err)
+		}
+		line = bytes.TrimRight(line, "\r\n")
+		if o.tsv && n == 1 {
+			if column, err = textColumn(name, line); err != nil {
+				return err
+			}
+			continue
+		}
+		if o.tsv {
+			if line, err = cell(name, n, line, column); err != nil {
+				return err
+			}
+		}
+		if o.limit > 0 && p.sent+len(p.batch) >= o.limit {
+			return errLimit
+		}
+		if err := p.send(ctx, line); err != nil {
+			return err
+		}
+	}
+}
+
+func textColumn(name string, header []byte) (int, error) {
+	for i, h := range bytes.Split(header, []byte("\t")) {
+		if string(h) == "text" {
+			return i, nil
+		}
+	}
+	return 0, fmt.Errorf("%s:1: no column is named text; the first line of a TSV file names its columns", name)
+}
+
+func cell(name string, n int, line []byte, column int) ([]byte, error) {
+	cells := bytes.Split(line, []byte("\t"))
+	if column >= len(cells) {
+		return nil, fmt.Errorf("%s:%d: %d columns, but text is column %d", name, n, len(cells), column+1)
+	}
+	return cells[column], nil
+}
+
+// send adds one message and writes the batch when it is full or due.
+func (p *producer) send(ctx context.Context, value []byte) error {
+	p.batch = append(p.batch, kafka.Message{Value: value})
+	size := 1000
+	if p.rate > 0 {
+		size = min(size, max(1, int(p.rate*batchTime.Seconds())))
+	}
+	if len(p.batch) < size {
+		return nil
+	}
+	return p.flush(ctx)
+}
+
+func (p *producer) flush(ctx context.Context) error {
+	if len(p.batch) == 0 {
+		return nil
+	}
+	if p.rate > 0 {
+		due := p.start.Add(time.Duration(float64(p.sent) / p.rate * float64(time.Second)))
+		select {
+		case <-time.After(time.Until(due)):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	if err := p.writer.WriteMessages(ctx, p.batch...); err != nil {
+		return fmt.Errorf("producing to %s: %w", p.writer.Topic, err)
+	}
+	p.sent += len(p.batch)
+	p.batch = p.batch[:0]
+	return nil
+}
+
+func (p *producer) close(ctx context.Context) error {
+	err := p.flush(ctx)
+	return errors.Join(err, p.writer.Close())
+}
