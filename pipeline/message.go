@@ -111,12 +111,18 @@ const (
 	TooLarge    Reason = "too_large"    // more than SWEET_MAX_MESSAGE_BYTES
 	TooLong     Reason = "too_long"     // more tokens than fit, and SWEET_TRUNCATE=reject
 	BadHeader   Reason = "bad_header"   // sweet-tier or sweet-deadline does not parse
+
+	// ResultTooLarge: the result, with the headers it carries over, is more than
+	// the server or the stream takes.
+	ResultTooLarge Reason = "result_too_large"
 )
 
 // A Publisher makes results durable downstream. [sweetspot/pipeline/publish.JetStream]
 // is the one that ships.
 type Publisher interface {
 	// Publish returns when every result is durable. If only some are, the error
-	// is a [*PartialError]. Several calls may be under way at once.
+	// is a [*PartialError]; after any other error none may be. It sets Duplicate
+	// of the results that an earlier attempt had made durable. Several calls may
+	// be under way at once. Publishing a result again is safe.
 	Publish(ctx context.Context, results []Result) error
 }

@@ -19,6 +19,8 @@ type Result struct {
 	Truncated bool
 	Tokens    int // tokens the model read, [CLS] and [SEP] included
 	Timing    Timing
+
+	Duplicate bool // set by the publisher: an earlier attempt had made it durable
 }
 
 // A LabelScore is one label with its probability.
@@ -37,8 +39,9 @@ type Timing struct {
 // A PartialError reports which items of a call did not become durable. The
 // others did.
 type PartialError struct {
-	Failed []int // indexes into the slice passed to the call, ascending
-	Err    error // the first cause
+	Failed  []int         // indexes into the slice passed to the call, ascending
+	Refused map[int]error // those of Failed that never can, and why; trying them again is of no use
+	Err     error         // the first cause
 }
 
 func (e *PartialError) Error() string {
