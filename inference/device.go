@@ -9,6 +9,7 @@ import "context"
 // [Device.Wait]. The first failure sticks: every later operation does nothing
 // and Wait reports it, so the model reads as plain mathematics without a check
 // after every line. Shapes that do not fit are such failures, never panics.
+// Slices that an operation only reads are read before it returns.
 //
 // One goroutine at a time may use a Device. Within one kernel set a row's
 // results do not depend on the other rows of the batch, on their order, or on
@@ -45,7 +46,8 @@ type Device interface {
 }
 
 // Memory is the part of a [Device] that places weights and activations. A
-// failure to place sticks like that of any operation.
+// failure to place sticks like that of any operation; what is returned then
+// still has its shape, so that nothing that is returned is nil.
 type Memory interface {
 	// Describe says what the device is.
 	Describe() DeviceInfo
