@@ -89,7 +89,8 @@ broker.heartbeat.interval.ms=500
 P
 
 run() { # run HEAP CLASS ARGS...: this process becomes that JVM
-  exec java "-Xmx$1" -cp "$libs/*" "-Dorg.slf4j.simpleLogger.defaultLogLevel=${KAFKA_LOG:-warn}" "${@:2}"
+  exec java "-Xmx$1" -cp "$libs/*" "-Dorg.slf4j.simpleLogger.defaultLogLevel=${KAFKA_LOG:-warn}" \
+    -Dorg.slf4j.simpleLogger.log.kafka.server.KafkaRaftServer=info "${@:2}"
 }
 
 if [ ! -f "$dir/data/meta.properties" ]; then
