@@ -1,6 +1,14 @@
 package inference
 
-import "errors"
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+)
 
 // Config is the shape of a model: config.json in the layout of Hugging Face's
 // BertConfig, with the exits added.
@@ -11,8 +19,8 @@ type Config struct {
 	Layers      int      // num_hidden_layers
 	Heads       int      // num_attention_heads, H
 	FeedForward int      // intermediate_size, F
-	Positions   int      // max_position_embeddings, P
-	Types       int      // type_vocab_size
+	Positions   int      // max_position_embeddings, P: the most tokens of a row
+	Types       int      // type_vocab_size, at least 1
 	Epsilon     float64  // layer_norm_eps
 	Labels      []string // id2label, (C)
 
@@ -27,18 +35,280 @@ type Method string
 
 // The methods.
 const (
-	SWEET     Method = "sweet" // each group of layers is updated by the next exit only
-	EarlyExit Method = "ee"    // one encoder, all exits' losses together
+	SWEET      Method = "sweet" // each group of layers is updated by the next exit only
+	EarlyExit  Method = "ee"    // one encoder, all exits' losses together
+	multiModel Method = "mm"    // separate models of growing size
 )
 
-// ParseConfig reads config.json. Fields that it does not know are ignored.
-func ParseConfig(data []byte) (Config, error) { return Config{}, errors.New("not built") }
+// maxSize bounds every size in config.json, so that products of two of them
+// fit an int and a wrong digit is an error before it is an allocation.
+const maxSize = 1 << 24
 
-// Encode returns c as config.json.
-func (c Config) Encode() ([]byte, error) { return nil, errors.New("not built") }
+// The bounds of what is counted out before a tensor has been seen.
+const (
+	maxLayers = 1 << 10
+	maxLabels = 1 << 16
+)
+
+// configFile is config.json as it stands in the file. Pointers tell a field
+// that is missing from one that is zero.
+type configFile struct {
+	Architectures []string          `json:"architectures"`
+	ModelType     string            `json:"model_type"`
+	Name          string            `json:"_name_or_path,omitempty"`
+	Vocab         *int              `json:"vocab_size"`
+	Width         *int              `json:"hidden_size"`
+	Layers        *int              `json:"num_hidden_layers"`
+	Heads         *int              `json:"num_attention_heads"`
+	FeedForward   *int              `json:"intermediate_size"`
+	Activation    *string           `json:"hidden_act"`
+	Positions     *int              `json:"max_position_embeddings"`
+	PositionKind  *string           `json:"position_embedding_type,omitempty"`
+	Types         *int              `json:"type_vocab_size"`
+	Epsilon       *float64          `json:"layer_norm_eps"`
+	Decoder       bool              `json:"is_decoder,omitempty"`
+	NumLabels     *int              `json:"num_labels"`
+	ID2Label      map[string]string `json:"id2label"`
+	Label2ID      map[string]int    `json:"label2id"`
+
+	Exits   []int           `json:"exits"`
+	Pooling json.RawMessage `json:"exit_pooling"`
+	Score   *Score          `json:"exit_score"`
+	Method  *Method         `json:"method"`
+}
+
+// ParseConfig reads config.json. Fields that it does not know are ignored;
+// without our own it describes a BertForSequenceClassification, whose one exit
+// is at the last layer. Errors begin with the field's name.
+func ParseConfig(data []byte) (Config, error) {
+	var f configFile
+	if err := json.Unmarshal(data, &f); err != nil {
+		return Config{}, jsonError(err)
+	}
+	if err := f.supported(); err != nil {
+		return Config{}, err
+	}
+	c := Config{Name: f.Name, Types: 2, Epsilon: 1e-12, Exits: f.Exits, Score: MaxProbability, Method: EarlyExit}
+	for _, field := range []struct {
+		name  string
+		to    *int
+		value *int
+	}{
+		{"vocab_size", &c.Vocab, f.Vocab},
+		{"hidden_size", &c.Width, f.Width},
+		{"num_hidden_layers", &c.Layers, f.Layers},
+		{"num_attention_heads", &c.Heads, f.Heads},
+		{"intermediate_size", &c.FeedForward, f.FeedForward},
+		{"max_position_embeddings", &c.Positions, f.Positions},
+	} {
+		if field.value == nil {
+			return Config{}, fmt.Errorf("%s: missing", field.name)
+		}
+		*field.to = *field.value
+	}
+	setIf(&c.Types, f.Types)
+	setIf(&c.Epsilon, f.Epsilon)
+	setIf(&c.Score, f.Score)
+	setIf(&c.Method, f.Method)
+	if c.Exits == nil {
+		c.Exits = []int{c.Layers}
+	}
+	var err error
+	if c.Labels, err = f.labels(); err != nil {
+		return Config{}, err
+	}
+	if c.Pooling, err = parsePooling(f.Pooling, len(c.Exits)); err != nil {
+		return Config{}, err
+	}
+	return c, c.Validate()
+}
+
+func setIf[T any](to, value *T) {
+	if value != nil {
+		*to = *value
+	}
+}
+
+// jsonError names the field that a JSON error is about, where it knows.
+func jsonError(err error) error {
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && wrong.Field != "" {
+		return fmt.Errorf("%s: got a JSON %s, want %s", wrong.Field, wrong.Value, wrong.Type)
+	}
+	return fmt.Errorf("not valid JSON: %w", err)
+}
+
+// supported reports what makes the file describe another encoder than ours.
+func (f *configFile) supported() error {
+	switch {
+	case f.ModelType != "" && f.ModelType != "bert":
+		return fmt.Errorf("model_type: %q is not supported, want \"bert\"", f.ModelType)
+	case f.Activation != nil && *f.Activation != "gelu":
+		return fmt.Errorf("hidden_act: %q is not supported, want \"gelu\"", *f.Activation)
+	case f.PositionKind != nil && *f.PositionKind != "absolute":
+		return fmt.Errorf("position_embedding_type: %q is not supported, want \"absolute\"", *f.PositionKind)
+	case f.Decoder:
+		return errors.New("is_decoder: true is not supported, want an encoder")
+	default:
+		return nil
+	}
+}
+
+// labels reads id2label, or makes the names that Hugging Face would.
+func (f *configFile) labels() ([]string, error) {
+	n := len(f.ID2Label)
+	if f.ID2Label == nil {
+		n = 2
+		setIf(&n, f.NumLabels)
+		if n < 1 || n > maxLabels {
+			return nil, fmt.Errorf("num_labels: %d is not from 1 to %d", n, maxLabels)
+		}
+	} else if f.NumLabels != nil && *f.NumLabels != n {
+		return nil, fmt.Errorf("num_labels: %d, but id2label has %d", *f.NumLabels, n)
+	}
+	labels := make([]string, n)
+	for i := range labels {
+		labels[i] = "LABEL_" + strconv.Itoa(i)
+		if f.ID2Label == nil {
+			continue
+		}
+		label, ok := f.ID2Label[strconv.Itoa(i)]
+		if !ok {
+			return nil, fmt.Errorf("id2label: has %d labels but none for \"%d\"", n, i)
+		}
+		labels[i] = label
+		if id, ok := f.Label2ID[label]; f.Label2ID != nil && (!ok || id != i) {
+			return nil, fmt.Errorf("label2id: does not give %d for %q, as id2label does", i, label)
+		}
+	}
+	return labels, nil
+}
+
+// parsePooling reads exit_pooling: one for all exits, or one per exit. Missing
+// is [CLS], as BERT.
+func parsePooling(data json.RawMessage, exits int) ([]Pooling, error) {
+	one := CLS
+	if len(data) > 0 && string(data) != "null" {
+		var each []Pooling
+		if json.Unmarshal(data, &each) == nil {
+			return each, nil
+		}
+		if err := json.Unmarshal(data, &one); err != nil {
+			return nil, errors.New("exit_pooling: want \"cls\", \"mean\", or a list of one per exit")
+		}
+	}
+	return slices.Repeat([]Pooling{one}, exits), nil
+}
 
 // Validate reports what is wrong with c, by the names of config.json's fields.
-func (c Config) Validate() error { return nil }
+func (c Config) Validate() error {
+	for _, field := range []struct {
+		name       string
+		value, max int
+	}{
+		{"vocab_size", c.Vocab, maxSize},
+		{"hidden_size", c.Width, maxSize},
+		{"num_hidden_layers", c.Layers, maxLayers},
+		{"num_attention_heads", c.Heads, maxSize},
+		{"intermediate_size", c.FeedForward, maxSize},
+		{"max_position_embeddings", c.Positions, maxSize},
+		{"type_vocab_size", c.Types, maxSize},
+	} {
+		if field.value < 1 || field.value > field.max {
+			return fmt.Errorf("%s: %d is not from 1 to %d", field.name, field.value, field.max)
+		}
+	}
+	if c.Width%c.Heads != 0 {
+		return fmt.Errorf("num_attention_heads: %d does not divide hidden_size %d", c.Heads, c.Width)
+	}
+	if !(c.Epsilon > 0 && c.Epsilon < 1) {
+		return fmt.Errorf("layer_norm_eps: %v is not between 0 and 1", c.Epsilon)
+	}
+	return errors.Join(c.validateLabels(), c.validateExits(), c.validateMethod())
+}
+
+func (c Config) validateLabels() error {
+	if len(c.Labels) == 0 {
+		return errors.New("id2label: no labels")
+	}
+	seen := map[string]int{}
+	for i, label := range c.Labels {
+		if strings.TrimSpace(label) == "" {
+			return fmt.Errorf("id2label: label %d is blank", i)
+		}
+		if first, ok := seen[label]; ok {
+			return fmt.Errorf("id2label: %d and %d are both %q", first, i, label)
+		}
+		seen[label] = i
+	}
+	return nil
+}
+
+func (c Config) validateExits() error {
+	if len(c.Exits) == 0 {
+		return errors.New("exits: none, want at least one")
+	}
+	last := 0
+	for _, layer := range c.Exits {
+		if layer <= last || layer > c.Layers {
+			return fmt.Errorf("exits: %v must ascend from at least 1 to num_hidden_layers %d", c.Exits, c.Layers)
+		}
+		last = layer
+	}
+	if last != c.Layers {
+		return fmt.Errorf("exits: the last of %v must be num_hidden_layers %d", c.Exits, c.Layers)
+	}
+	if len(c.Pooling) != len(c.Exits) {
+		return fmt.Errorf("exit_pooling: %d entries for %d exits", len(c.Pooling), len(c.Exits))
+	}
+	for _, p := range c.Pooling {
+		if p != CLS && p != Mean {
+			return fmt.Errorf("exit_pooling: %q is not %q or %q", p, CLS, Mean)
+		}
+	}
+	if c.Score != MaxProbability {
+		return fmt.Errorf("exit_score: %q is not supported, want %q", c.Score, MaxProbability)
+	}
+	return nil
+}
+
+func (c Config) validateMethod() error {
+	switch c.Method {
+	case SWEET, EarlyExit:
+		return nil
+	case multiModel:
+		return errors.New("method: \"mm\", a Multi-Model directory, is not supported yet, want \"sweet\" or \"ee\"")
+	default:
+		return fmt.Errorf("method: %q is not \"sweet\" or \"ee\"", c.Method)
+	}
+}
+
+// Encode returns c as config.json. What it writes, ParseConfig reads back equal.
+func (c Config) Encode() ([]byte, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	pooling, err := json.Marshal(c.Pooling)
+	if err != nil {
+		return nil, fmt.Errorf("exit_pooling: %w", err)
+	}
+	activation, classes := "gelu", len(c.Labels)
+	f := configFile{
+		Architectures: []string{"BertForSequenceClassification"}, ModelType: "bert", Name: c.Name,
+		Vocab: &c.Vocab, Width: &c.Width, Layers: &c.Layers, Heads: &c.Heads, FeedForward: &c.FeedForward,
+		Activation: &activation, Positions: &c.Positions, Types: &c.Types, Epsilon: &c.Epsilon,
+		NumLabels: &classes, ID2Label: map[string]string{}, Label2ID: map[string]int{},
+		Exits: c.Exits, Pooling: pooling, Score: &c.Score, Method: &c.Method,
+	}
+	for i, label := range c.Labels {
+		f.ID2Label[strconv.Itoa(i)] = label
+		f.Label2ID[label] = i
+	}
+	data, err := json.MarshalIndent(f, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("encoding: %w", err)
+	}
+	return append(data, '\n'), nil
+}
 
 // A Parameter is the name and shape of one of a model's tensors.
 type Parameter struct {
@@ -48,5 +318,49 @@ type Parameter struct {
 
 // Parameters lists the tensors of a model of this shape, in the order of the
 // forward pass: embeddings, layers, and every exit's pooler and classifier
-// right after the layer that it reads.
-func (c Config) Parameters() []Parameter { return nil }
+// right after the layer that it reads. Weights of linear layers are (out, in).
+func (c Config) Parameters() []Parameter {
+	var ps []Parameter
+	linear := func(name string, n, k int) {
+		ps = append(ps, Parameter{name + ".weight", []int{n, k}}, Parameter{name + ".bias", []int{n}})
+	}
+	norm := func(name string) {
+		ps = append(ps, Parameter{name + ".weight", []int{c.Width}}, Parameter{name + ".bias", []int{c.Width}})
+	}
+	ps = append(ps,
+		Parameter{"embeddings.word_embeddings.weight", []int{c.Vocab, c.Width}},
+		Parameter{"embeddings.position_embeddings.weight", []int{c.Positions, c.Width}},
+		Parameter{"embeddings.token_type_embeddings.weight", []int{c.Types, c.Width}})
+	norm("embeddings.LayerNorm")
+	exit := 0
+	for layer := range c.Layers {
+		p := layerPrefix(layer)
+		linear(p+"attention.self.query", c.Width, c.Width)
+		linear(p+"attention.self.key", c.Width, c.Width)
+		linear(p+"attention.self.value", c.Width, c.Width)
+		linear(p+"attention.output.dense", c.Width, c.Width)
+		norm(p + "attention.output.LayerNorm")
+		linear(p+"intermediate.dense", c.FeedForward, c.Width)
+		linear(p+"output.dense", c.Width, c.FeedForward)
+		norm(p + "output.LayerNorm")
+		if exit < len(c.Exits) && c.Exits[exit] == layer+1 {
+			linear(exitPrefix(exit)+"pooler.dense", c.Width, c.Width)
+			linear(exitPrefix(exit)+"classifier", len(c.Labels), c.Width)
+			exit++
+		}
+	}
+	return ps
+}
+
+func layerPrefix(layer int) string { return "encoder.layer." + strconv.Itoa(layer) + "." }
+
+func exitPrefix(exit int) string { return "exits." + strconv.Itoa(exit) + "." }
+
+// classes returns C; it is here because every other size has a field.
+func (c Config) classes() int { return len(c.Labels) }
+
+// epsilon returns layer_norm_eps as the devices take it. The smallest float32
+// is far below any value in use, so nothing becomes zero.
+func (c Config) epsilon() float32 {
+	return float32(max(c.Epsilon, math.SmallestNonzeroFloat32))
+}

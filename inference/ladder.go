@@ -2,7 +2,8 @@ package inference
 
 import (
 	"errors"
-	"io/fs"
+	"fmt"
+	"math"
 )
 
 // A Rung is one vector of thresholds that calibration measured. Rung 0 is full
@@ -32,32 +33,102 @@ type Ladder struct {
 	Date         string    `json:"date,omitempty"` // when it was measured, RFC 3339; not part of the ladder digest
 }
 
-// Why a ladder cannot be used. All of them lead to full depth.
-var (
-	ErrNoLadder         = errors.New("no ladder")                        // no ladder.json, or no entry for the precision
-	ErrOtherModel       = errors.New("ladder is for another model")      // measured on a model with another digest
-	ErrOtherLimits      = errors.New("ladder is for other token limits") // measured with another max_tokens or truncate
-	ErrUnreadableLadder = errors.New("ladder cannot be read")            // malformed or out of range
-)
+// maxRungs bounds the rungs, so that a row's Rung can name each.
+const maxRungs = math.MaxUint8 + 1
+
+// never is a threshold that no confidence reaches.
+const never = 2
 
 // FullDepth returns the ladder of a model of so many stages that has none:
 // rung 0 alone, temperatures 1.
-func FullDepth(stages int) Ladder { return Ladder{} }
-
-// LoadLadder reads the entry of ladder.json for one precision and checks it
-// against the model's digest and number of stages. The second result is the
-// ladder digest: the hex SHA-256 of the entry as compact JSON with sorted keys,
-// without its date.
-func LoadLadder(fsys fs.FS, p Precision, digest string, stages int) (Ladder, string, error) {
-	return Ladder{}, "", ErrNoLadder
-}
-
-// SaveLadder writes l as the entry for precision p into dir's ladder.json,
-// beside those for other precisions, and returns its digest.
-func SaveLadder(dir string, p Precision, l Ladder) (string, error) {
-	return "", errors.New("not built")
+func FullDepth(stages int) Ladder {
+	top := Rung{Thresholds: make(Thresholds, stages-1), Reach: make([]float64, stages), Cost: 1}
+	l := Ladder{Temperatures: make([]float32, stages)}
+	for i := range stages {
+		top.Reach[i] = 1
+		l.Temperatures[i] = 1
+		if i < stages-1 {
+			top.Thresholds[i] = never
+		}
+	}
+	l.Rungs = []Rung{top}
+	return l
 }
 
 // Validate reports what is wrong with l for a model of so many stages, by the
 // names of ladder.json's fields.
-func (l Ladder) Validate(stages int) error { return nil }
+func (l Ladder) Validate(stages int) error {
+	if len(l.Rungs) == 0 || len(l.Rungs) > maxRungs {
+		return fmt.Errorf("rungs: %d rungs, want 1 to %d", len(l.Rungs), maxRungs)
+	}
+	cost := math.Inf(1)
+	for k, r := range l.Rungs {
+		if err := r.validate(stages); err != nil {
+			return fmt.Errorf("rungs[%d].%w", k, err)
+		}
+		if r.Cost > cost {
+			return fmt.Errorf("rungs[%d].cost: %v is above the rung before, %v", k, r.Cost, cost)
+		}
+		cost = r.Cost
+	}
+	for i, threshold := range l.Rungs[0].Thresholds {
+		if threshold <= 1 {
+			return fmt.Errorf("rungs[0].thresholds[%d]: %v lets rows leave, but rung 0 is full depth: want more than 1", i, threshold)
+		}
+	}
+	if len(l.Temperatures) != stages {
+		return fmt.Errorf("temperatures: %d, want one per exit, %d", len(l.Temperatures), stages)
+	}
+	for i, t := range l.Temperatures {
+		if !finite(float64(t)) || t <= 0 {
+			return fmt.Errorf("temperatures[%d]: %v is not positive and finite", i, t)
+		}
+	}
+	switch {
+	case !(l.Epsilon > 0 && l.Epsilon < 1):
+		return fmt.Errorf("epsilon: %v is not between 0 and 1", l.Epsilon)
+	case !(l.Delta > 0 && l.Delta < 1):
+		return fmt.Errorf("delta: %v is not between 0 and 1", l.Delta)
+	case l.Records < 1:
+		return fmt.Errorf("records: %d, want at least 1", l.Records)
+	case l.MaxTokens < 1:
+		return fmt.Errorf("max_tokens: %d, want at least 1", l.MaxTokens)
+	case l.Truncate == "":
+		return errors.New("truncate: missing")
+	case l.Model == "":
+		return errors.New("model: missing")
+	default:
+		return nil
+	}
+}
+
+func (r Rung) validate(stages int) error {
+	if len(r.Thresholds) != stages-1 {
+		return fmt.Errorf("thresholds: %d, want one per stage but the last, %d", len(r.Thresholds), stages-1)
+	}
+	for i, t := range r.Thresholds {
+		if !finite(float64(t)) || t < 0 {
+			return fmt.Errorf("thresholds[%d]: %v is negative or not finite", i, t)
+		}
+	}
+	if len(r.Reach) != stages {
+		return fmt.Errorf("reach: %d, want one per stage, %d", len(r.Reach), stages)
+	}
+	reach := 1.0
+	for i, share := range r.Reach {
+		if !(share >= 0 && share <= reach) || i == 0 && share != 1 {
+			return fmt.Errorf("reach: %v must begin at 1 and never rise", r.Reach)
+		}
+		reach = share
+	}
+	switch {
+	case !(r.Cost > 0 && r.Cost <= 1):
+		return fmt.Errorf("cost: %v is not above 0 and at most 1", r.Cost)
+	case !(r.Disagreement >= 0 && r.Disagreement <= 1):
+		return fmt.Errorf("disagreement: %v is not from 0 to 1", r.Disagreement)
+	case !(r.Bound >= 0 && r.Bound <= 1):
+		return fmt.Errorf("bound: %v is not from 0 to 1", r.Bound)
+	default:
+		return nil
+	}
+}
