@@ -1,0 +1,170 @@
+// Command e2e runs the built worker between a real Kafka broker and a real
+// nats-server, and holds what it publishes against what `sweet classify` says of
+// the same texts. It starts programs and reads what they leave behind; of how
+// they work it knows only the environment, the result format and the commands.
+//
+// Each model (the bundled one, and one trained in the run on real text) gets a
+// topic of 20,000 texts. The worker reads it twice, as two groups: at full depth,
+// then at the last rung of its ladder. Each time, after SIGTERM, the exit code
+// must be 0, the stream must hold exactly one result for every message, every
+// offset must be committed, the dead-letter topic must be empty, and label, score
+// and exit must be those of `sweet classify` at the same rung.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// options are the flags: what to run, and with what.
+type options struct {
+	bin        string
+	kafka      string
+	data       string
+	models     string
+	model      string
+	dir        string
+	messages   int
+	partitions int
+	timeout    time.Duration
+}
+
+func main() {
+	var o options
+	flag.StringVar(&o.bin, "bin", "", "folder with the built programs worker, sweet and nats-server (required)")
+	flag.StringVar(&o.kafka, "kafka", ".ci/kafka/kafka.sh", "script that becomes a Kafka broker")
+	flag.StringVar(&o.data, "data", "../shared/data/trec6", "folder with train, dev and test.tsv.gz for the trained model")
+	flag.StringVar(&o.models, "models", "bundled,trained", "models to serve: bundled, trained or both")
+	flag.StringVar(&o.model, "model", "", "directory of a trained and calibrated model, instead of training one")
+	flag.StringVar(&o.dir, "dir", "", "folder for servers' data, models and logs, kept; default a temporary one, removed after success")
+	flag.IntVar(&o.messages, "messages", 20000, "messages for each model")
+	flag.IntVar(&o.partitions, "partitions", 6, "partitions of each topic")
+	flag.DurationVar(&o.timeout, "timeout", 15*time.Minute, "bound on everything")
+	flag.Parse()
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, cancel := context.WithTimeoutCause(ctx, o.timeout, fmt.Errorf("not done within %v", o.timeout))
+	err := run(ctx, o)
+	cancel()
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
+		os.Exit(1)
+	}
+}
+
+// run does everything and leaves no process behind.
+func run(ctx context.Context, o options) error {
+	if o.bin == "" || flag.NArg() > 0 {
+		return errors.New("want -bin DIR and no arguments; see -help")
+	}
+	dir := o.dir
+	if dir == "" {
+		temporary, err := os.MkdirTemp("", "sweetspot-e2e-")
+		if err != nil {
+			return err
+		}
+		dir = temporary
+	} else if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	if err := runIn(ctx, dir, o); err != nil {
+		return fmt.Errorf("%w\n(logs are in %s)", err, dir)
+	}
+	if o.dir == "" {
+		return os.RemoveAll(dir)
+	}
+	return nil
+}
+
+func runIn(ctx context.Context, dir string, o options) (err error) {
+	say("starting Kafka and NATS")
+	s, err := startServers(ctx, dir, o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.stop()) }()
+
+	sweet := sweet{path: filepath.Join(o.bin, "sweet")}
+	for name := range strings.SplitSeq(o.models, ",") {
+		var l load
+		switch name {
+		case "bundled":
+			l = load{name: name, model: "bundled", texts: supportTexts(o.messages)}
+		case "trained":
+			if l, err = trainedLoad(ctx, sweet, dir, o); err != nil {
+				return err
+			}
+		default:
+			return fmt.Errorf("-models %q: want bundled, trained or both by comma", name)
+		}
+		if err := serve(ctx, s, sweet, dir, l, o); err != nil {
+			return fmt.Errorf("%s model: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// A load is a model and the texts that it is to answer.
+type load struct {
+	name  string // also the name of the topic
+	model string // as SWEET_MODEL and --model take it
+	texts []string
+}
+
+// serve produces the texts of a load and lets the worker answer them at full
+// depth and at the last rung.
+func serve(ctx context.Context, s *servers, sweet sweet, dir string, l load, o options) error {
+	if err := s.createTopic(ctx, l.name, o.partitions); err != nil {
+		return err
+	}
+	if err := s.createTopic(ctx, deadTopic(l.name), 1); err != nil {
+		return err
+	}
+	if err := sweet.produce(ctx, dir, s.brokers, l); err != nil {
+		return err
+	}
+	messages, err := s.readTopic(ctx, l.name, o.partitions)
+	if err != nil {
+		return err
+	}
+	if err := sameTexts(messages, l.texts); err != nil {
+		return err
+	}
+	for _, mode := range []string{"full", "fixed"} {
+		rung := "0"
+		if mode == "fixed" {
+			rung = "last"
+		}
+		want, err := sweet.classify(ctx, l, rung)
+		if err != nil {
+			return err
+		}
+		if mode == "fixed" && want.rung == 0 {
+			if l.name == "bundled" {
+				return errors.New("its ladder has no rung but full depth")
+			}
+			say("%s: its ladder has no rung but full depth, which is served again", l.name)
+		}
+		r := worker{load: l, mode: mode, rung: want.rung, path: filepath.Join(o.bin, "worker")}
+		if err := r.answer(ctx, s, dir, messages, want, o.partitions); err != nil {
+			return fmt.Errorf("SWEET_MODE=%s, rung %d: %w", mode, want.rung, err)
+		}
+	}
+	return nil
+}
+
+var begin = time.Now()
+
+// say reports progress, with the seconds since the start.
+func say(format string, args ...any) {
+	fmt.Printf("%6.1f s  %s\n", time.Since(begin).Seconds(), fmt.Sprintf(format, args...))
+}

@@ -1,0 +1,264 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// servers are the broker and the nats-server that the worker stands between.
+type servers struct {
+	brokers string // host:port
+	nats    string // URL
+	client  *kafka.Client
+	kafka   *child
+	natsd   *child
+}
+
+var (
+	kafkaReady = regexp.MustCompile(`Kafka Server started`)
+	natsReady  = regexp.MustCompile(`Listening for client connections on (\S+)`)
+)
+
+func startServers(ctx context.Context, dir string, o options) (*servers, error) {
+	s := &servers{}
+	if err := s.startKafka(ctx, dir, o.kafka); err != nil {
+		return nil, errors.Join(err, s.stop())
+	}
+	if err := s.startNATS(ctx, dir, filepath.Join(o.bin, "nats-server")); err != nil {
+		return nil, errors.Join(err, s.stop())
+	}
+	return s, nil
+}
+
+// startKafka tries a few times: Kafka cannot ask the system for a port itself,
+// and another program may take the one that was free a moment ago.
+func (s *servers) startKafka(ctx context.Context, dir, script string) error {
+	var faults error
+	for range 3 {
+		ports, err := freePorts(ctx, 2)
+		if err != nil {
+			return err
+		}
+		s.kafka, err = start(ctx, dir, "kafka", environment(), kafkaReady,
+			script, filepath.Join(dir, "kafka"), strconv.Itoa(ports[0]), strconv.Itoa(ports[1]))
+		if err != nil {
+			return err
+		}
+		if _, err = s.kafka.ready(ctx); err == nil {
+			s.brokers = net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[0]))
+			s.client = &kafka.Client{Addr: kafka.TCP(s.brokers), Timeout: patience}
+			return nil
+		}
+		faults = errors.Join(faults, err)
+		if _, err := s.kafka.terminate(); err != nil {
+			return errors.Join(faults, err)
+		}
+	}
+	return faults
+}
+
+// freePorts returns n different ports of the loopback address that are free now.
+func freePorts(ctx context.Context, n int) ([]int, error) {
+	var ports []int
+	for range n {
+		l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, fmt.Errorf("asking for a free port: %w", err)
+		}
+		defer l.Close() // held until all are known, so that they differ
+		_, port, err := net.SplitHostPort(l.Addr().String())
+		if err != nil {
+			return nil, err
+		}
+		number, err := strconv.Atoi(port)
+		if err != nil {
+			return nil, err
+		}
+		ports = append(ports, number)
+	}
+	return ports, nil
+}
+
+func (s *servers) startNATS(ctx context.Context, dir, path string) error {
+	var err error
+	s.natsd, err = start(ctx, dir, "nats-server", environment(), natsReady,
+		path, "-a", "127.0.0.1", "-p", "-1", "-js", "-sd", filepath.Join(dir, "nats"))
+	if err != nil {
+		return err
+	}
+	groups, err := s.natsd.ready(ctx)
+	if err != nil {
+		return err
+	}
+	s.nats = "nats://" + groups[0]
+	return nil
+}
+
+// stop ends both servers.
+func (s *servers) stop() error {
+	var errs []error
+	for _, c := range []*child{s.natsd, s.kafka} {
+		if c == nil {
+			continue
+		}
+		if _, err := c.terminate(); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// deadTopic names the dead-letter topic of a topic.
+func deadTopic(topic string) string { return topic + "-dead" }
+
+// createTopic creates a topic and waits until every partition has a leader.
+func (s *servers) createTopic(ctx context.Context, topic string, partitions int) error {
+	resp, err := s.client.CreateTopics(ctx, &kafka.CreateTopicsRequest{
+		Topics: []kafka.TopicConfig{{Topic: topic, NumPartitions: partitions, ReplicationFactor: 1}},
+	})
+	if err == nil {
+		err = resp.Errors[topic]
+	}
+	if err != nil {
+		return fmt.Errorf("creating topic %s: %w", topic, err)
+	}
+	// The broker tells nobody when a leader is chosen.
+	again := time.NewTicker(100 * time.Millisecond)
+	defer again.Stop()
+	for {
+		m, err := s.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
+		if err != nil {
+			return fmt.Errorf("asking for the leaders of %s: %w", topic, err)
+		}
+		if led(m.Topics) == partitions {
+			return nil
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for the leaders of %s: %w", topic, context.Cause(ctx))
+		}
+	}
+}
+
+// led counts the partitions that have a leader.
+func led(topics []kafka.Topic) int {
+	n := 0
+	for _, t := range topics {
+		for _, p := range t.Partitions {
+			if t.Error == nil && p.Error == nil && p.Leader.Port != 0 {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// A place is where in a topic a message stands.
+type place struct {
+	partition int
+	offset    int64
+}
+
+// readTopic returns the text of every message of a topic.
+func (s *servers) readTopic(ctx context.Context, topic string, partitions int) (map[place]string, error) {
+	ends, err := s.ends(ctx, topic, partitions)
+	if err != nil {
+		return nil, err
+	}
+	texts := make(map[place]string)
+	for p, end := range ends {
+		if err := s.readPartition(ctx, topic, p, end, texts); err != nil {
+			return nil, fmt.Errorf("reading back %s, partition %d: %w", topic, p, err)
+		}
+	}
+	return texts, nil
+}
+
+func (s *servers) readPartition(ctx context.Context, topic string, partition int, end int64, texts map[place]string) error {
+	r := kafka.NewReader(kafka.ReaderConfig{
+		Brokers: []string{s.brokers}, Topic: topic, Partition: partition, MaxBytes: 4 << 20, MaxWait: 100 * time.Millisecond,
+	})
+	defer r.Close()
+	for next := int64(0); next < end; {
+		m, err := r.ReadMessage(ctx)
+		if err != nil {
+			return err
+		}
+		texts[place{partition, m.Offset}] = string(m.Value)
+		next = m.Offset + 1
+	}
+	return nil
+}
+
+// ends returns the end offset of each partition.
+func (s *servers) ends(ctx context.Context, topic string, partitions int) ([]int64, error) {
+	var ask []kafka.OffsetRequest
+	for p := range partitions {
+		ask = append(ask, kafka.LastOffsetOf(p))
+	}
+	resp, err := s.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{topic: ask}})
+	if err != nil {
+		return nil, fmt.Errorf("asking for the end of %s: %w", topic, err)
+	}
+	ends := make([]int64, partitions)
+	for _, p := range resp.Topics[topic] {
+		if p.Error != nil {
+			return nil, fmt.Errorf("asking for the end of %s, partition %d: %w", topic, p.Partition, p.Error)
+		}
+		ends[p.Partition] = p.LastOffset
+	}
+	return ends, nil
+}
+
+// checkCommitted returns an error unless the group has committed the end of
+// every partition.
+func (s *servers) checkCommitted(ctx context.Context, group, topic string, partitions int) error {
+	ends, err := s.ends(ctx, topic, partitions)
+	if err != nil {
+		return err
+	}
+	var ask []int
+	for p := range partitions {
+		ask = append(ask, p)
+	}
+	resp, err := s.client.OffsetFetch(ctx, &kafka.OffsetFetchRequest{GroupID: group, Topics: map[string][]int{topic: ask}})
+	if err == nil {
+		err = resp.Error
+	}
+	if err != nil {
+		return fmt.Errorf("asking for the offsets of group %s: %w", group, err)
+	}
+	committed := make([]int64, partitions)
+	for _, p := range resp.Topics[topic] {
+		if p.Error != nil {
+			return fmt.Errorf("asking for the offset of group %s, partition %d: %w", group, p.Partition, p.Error)
+		}
+		committed[p.Partition] = max(0, p.CommittedOffset) // -1: nothing committed
+	}
+	if !slices.Equal(committed, ends) {
+		return fmt.Errorf("group %s has committed %v, want the ends %v", group, committed, ends)
+	}
+	return nil
+}
+
+// checkEmpty returns an error if a topic of one partition holds a message.
+func (s *servers) checkEmpty(ctx context.Context, topic string) error {
+	texts, err := s.readTopic(ctx, topic, 1)
+	if err != nil {
+		return err
+	}
+	for _, text := range texts {
+		return fmt.Errorf("topic %s holds %d messages, want none; one is %q", topic, len(texts), text)
+	}
+	return nil
+}
