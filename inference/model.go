@@ -25,6 +25,10 @@ type Options struct {
 	Name      string // what to call the model; "" is the name in config.json
 	MaxTokens int    // tokens kept per row; 0 is the model's positions, more is an error
 	Truncate  string // the rule by which rows are cut, as the ladder names it; "" is "right"
+
+	// Temperatures, one per exit, stand in for the ladder's in [New]; nil is 1
+	// everywhere. Calibration measures under the temperatures that it fitted.
+	Temperatures []float32
 }
 
 // Load reads the model directory fsys, see [Open], and places its weights on d.
