@@ -2,6 +2,7 @@ package token
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -242,21 +243,15 @@ func checkType(data json.RawMessage, part, want string) error {
 
 func isNull(data json.RawMessage) bool { return len(data) == 0 || string(data) == "null" }
 
-// decode is json.Unmarshal with errors in a reader's words.
+// decode is [json.Unmarshal] with errors that tell the line or the field.
 func decode(data []byte, to any) error {
 	err := json.Unmarshal(data, to)
-	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 		line := 1 + bytes.Count(data[:min(syntax.Offset, int64(len(data)))], []byte("\n"))
 		return fmt.Errorf("line %d: %w", line, err)
 	}
-	var mismatch *json.UnmarshalTypeError
-	if errors.As(err, &mismatch) {
-		field := mismatch.Field
-		if field == "" {
-			field = "it"
-		}
-		return fmt.Errorf("%s is a JSON %s, which does not belong there", field, mismatch.Value)
+	if mismatch, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return fmt.Errorf("%s is a JSON %s, which does not belong there", cmp.Or(mismatch.Field, "it"), mismatch.Value)
 	}
 	return err
 }

@@ -44,6 +44,17 @@ type Options struct {
 	MaxWordChars int  // longer words become [UNK]; 0 means 100
 }
 
+// filled returns o with its defaults.
+func (o Options) filled() (Options, error) {
+	if o.MaxWordChars < 0 {
+		return o, fmt.Errorf("words of at most %d characters are asked for", o.MaxWordChars)
+	}
+	if o.MaxWordChars == 0 {
+		o.MaxWordChars = maxWordChars
+	}
+	return o, nil
+}
+
 // A Tokenizer maps texts to token ids. It does not change after New, and any
 // number of goroutines may use it at once.
 type Tokenizer struct {
@@ -71,11 +82,9 @@ func New(vocab []string, o Options) (*Tokenizer, error) {
 
 // newTokenizer is New with place to say where in a file a piece stands.
 func newTokenizer(vocab []string, o Options, place func(id int) string) (*Tokenizer, error) {
-	if o.MaxWordChars < 0 {
-		return nil, fmt.Errorf("the limit of characters in a word is %d, below 1", o.MaxWordChars)
-	}
-	if o.MaxWordChars == 0 {
-		o.MaxWordChars = maxWordChars
+	o, err := o.filled()
+	if err != nil {
+		return nil, err
 	}
 	ids, err := index(vocab, place)
 	if err != nil {

@@ -2,7 +2,6 @@ package token
 
 import (
 	"cmp"
-	"container/heap"
 	"errors"
 	"fmt"
 	"iter"
@@ -29,8 +28,9 @@ func TrainVocab(texts iter.Seq[string], size int, o Options) ([]string, error) {
 	if size <= len(specials) {
 		return nil, fmt.Errorf("a vocabulary of %d pieces is too small: %d are special", size, len(specials))
 	}
-	if o.MaxWordChars <= 0 {
-		o.MaxWordChars = maxWordChars
+	o, err := o.filled()
+	if err != nil {
+		return nil, err
 	}
 	words := countWords(texts, o)
 	if len(words) == 0 {
@@ -109,9 +109,11 @@ func newTrainer(words map[string]int, size int) *trainer {
 			t.words = append(t.words, w)
 		}
 	}
-	for i, w := range t.words {
+	for i := range t.words {
+		w := &t.words[i]
 		for p := range w.pairs() {
-			t.count(p, w.number).words = append(t.pairs[p].words, int32(i))
+			c := t.count(p, w.number)
+			c.words = append(c.words, int32(i))
 		}
 	}
 	for p, c := range t.pairs {
@@ -122,40 +124,40 @@ func newTrainer(words map[string]int, size int) *trainer {
 
 // addAlphabet adds the characters of words to the vocabulary.
 func (t *trainer) addAlphabet(words map[string]int, size int) {
-	type letter struct {
+	type character struct {
 		r      rune
 		number int
 		inside bool // in words of more than itself
 	}
-	seen := map[rune]*letter{}
+	seen := map[rune]*character{}
 	for word, number := range words {
 		inside := utf8.RuneCountInString(word) > 1
 		for _, r := range word {
-			l := seen[r]
-			if l == nil {
-				l = &letter{r: r}
-				seen[r] = l
+			c := seen[r]
+			if c == nil {
+				c = &character{r: r}
+				seen[r] = c
 			}
-			l.number += number
-			l.inside = l.inside || inside
+			c.number += number
+			c.inside = c.inside || inside
 		}
 	}
-	letters := slices.SortedFunc(maps.Values(seen), func(x, y *letter) int {
+	characters := slices.SortedFunc(maps.Values(seen), func(x, y *character) int {
 		return cmp.Or(cmp.Compare(y.number, x.number), cmp.Compare(x.r, y.r))
 	})
 	var alone, behind []string
 	room := size - len(t.vocab)
-	for _, l := range letters {
+	for _, c := range characters {
 		forms := 1
-		if l.inside {
+		if c.inside {
 			forms = 2
 		}
 		if room -= forms; room < 0 {
 			break
 		}
-		alone = append(alone, string(l.r))
-		if l.inside {
-			behind = append(behind, continuation+string(l.r))
+		alone = append(alone, string(c.r))
+		if c.inside {
+			behind = append(behind, continuation+string(c.r))
 		}
 	}
 	slices.Sort(alone)
@@ -195,7 +197,7 @@ func (t *trainer) spell(word string, number int) (trainWord, bool) {
 }
 
 // pairs yields the pairs of the word, in order.
-func (w trainWord) pairs() iter.Seq[pair] {
+func (w *trainWord) pairs() iter.Seq[pair] {
 	return func(yield func(pair) bool) {
 		for k := 1; k < len(w.pieces); k++ {
 			if !yield(pair{w.pieces[k-1], w.pieces[k]}) {
@@ -220,7 +222,7 @@ func (t *trainer) count(p pair, number int) *pairCount {
 // often enough.
 func (t *trainer) commonest() (pair, bool) {
 	for len(t.queue) > 0 {
-		top := heap.Pop(&t.queue).(queuedPair)
+		top := t.queue.pop()
 		c := t.pairs[top.pair]
 		if c == nil || top.number != c.queued {
 			continue // joined, or queued again with a higher number
@@ -239,7 +241,7 @@ func (t *trainer) commonest() (pair, bool) {
 func (t *trainer) enqueue(p pair, c *pairCount) {
 	if c.number >= leastPairs && c.number > c.queued {
 		c.queued = c.number
-		heap.Push(&t.queue, queuedPair{p, c.number})
+		t.queue.push(queuedPair{p, c.number})
 	}
 }
 
@@ -293,29 +295,4 @@ func (w *trainWord) replace(p pair, joined int32) {
 		kept = append(kept, piece)
 	}
 	w.pieces = kept
-}
-
-// A pairQueue gives the pair with the highest number first, of equal ones the
-// one with the lower ids. It implements heap.Interface.
-type pairQueue []queuedPair
-
-type queuedPair struct {
-	pair
-	number int
-}
-
-func (q pairQueue) Len() int      { return len(q) }
-func (q pairQueue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
-func (q *pairQueue) Push(x any)   { *q = append(*q, x.(queuedPair)) }
-
-func (q pairQueue) Less(i, j int) bool {
-	x, y := q[i], q[j]
-	return cmp.Or(cmp.Compare(y.number, x.number), cmp.Compare(x.left, y.left), cmp.Compare(x.right, y.right)) < 0
-}
-
-func (q *pairQueue) Pop() any {
-	last := len(*q) - 1
-	x := (*q)[last]
-	*q = (*q)[:last]
-	return x
 }
