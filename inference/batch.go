@@ -3,6 +3,8 @@ package inference
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math"
 )
 
 // A Row is one tokenized text.
@@ -23,44 +25,190 @@ type Batch struct {
 	Starts []int32   // (R+1) row r is tokens Starts[r]:Starts[r+1]
 	Exits  []Exit    // (R) answers at this stage, valid after Wait
 	Logits []float32 // (R, C) before the temperature, valid after Wait; nil unless KeepLogits was called
+
+	model    *Model
+	stage    int
+	capacity int
+	state    state
+	ticket   Ticket
+
+	hidden Buffer    // (T, D) activations, changed in place by the stage's layers
+	ids    []int32   // (T) first stage only
+	types  []uint8   // (T) first stage only
+	exits  []Exit    // room for Exits
+	logits []float32 // room for Logits; nil unless they are asked for
 }
 
 // ErrState is returned where a batch is used out of turn: filled while it runs,
 // or read before it has.
 var ErrState = errors.New("batch used out of turn")
 
+// state is where a batch is on its circle.
+type state uint8
+
+const (
+	filling state = iota
+	running
+	answered
+)
+
+// maxBatchTokens keeps a batch's tokens countable in the int32 of Starts.
+const maxBatchTokens = math.MaxInt32
+
+func newBatch(m *Model, stage, capacity int) *Batch {
+	// A row has at least one token, so there are never more rows than tokens.
+	b := &Batch{
+		Rows: make([]Row, 0, capacity), Starts: make([]int32, 1, capacity+1),
+		model: m, stage: stage, capacity: capacity,
+		hidden: m.device.Buffer(capacity, m.config.Width),
+		exits:  make([]Exit, capacity),
+	}
+	if stage == 0 {
+		b.ids, b.types = make([]int32, 0, capacity), make([]uint8, 0, capacity)
+	}
+	return b
+}
+
 // Add appends a row to a batch of the first stage. It reports false where the
 // row does not fit beside those already there, and an error where it can never
 // be run: no tokens, more than the model's limit, an id outside the
 // vocabulary, or a batch of another stage.
-func (b *Batch) Add(r Row) (bool, error) { return false, errors.New("not built") }
+func (b *Batch) Add(r Row) (bool, error) {
+	if b.stage != 0 {
+		return false, fmt.Errorf("adding a row: rows enter at the first stage, this batch is at stage %d", b.stage+1)
+	}
+	if b.state != filling {
+		return false, fmt.Errorf("adding a row: %w", ErrState)
+	}
+	if err := b.model.checkRow(r); err != nil {
+		return false, fmt.Errorf("adding a row: %w", err)
+	}
+	if !b.Fits(len(r.Tokens)) {
+		return false, nil
+	}
+	b.ids = append(b.ids, r.Tokens...)
+	for i := range r.Tokens {
+		kind := uint8(0)
+		if i >= r.Second {
+			kind = 1
+		}
+		b.types = append(b.types, kind)
+	}
+	b.append(r)
+	return true, nil
+}
 
-// Fits reports whether a row of that many tokens can still be added or taken.
-func (b *Batch) Fits(tokens int) bool { return false }
+// checkRow reports why r can never be run.
+func (m *Model) checkRow(r Row) error {
+	n := len(r.Tokens)
+	switch {
+	case n == 0:
+		return errors.New("it has no tokens")
+	case n > m.maxTokens:
+		return fmt.Errorf("it has %d tokens, at most %d are read", n, m.maxTokens)
+	case r.Second < 0 || r.Second > n:
+		return fmt.Errorf("its second text begins at token %d of %d", r.Second, n)
+	}
+	for i, id := range r.Tokens {
+		if id < 0 || int(id) >= m.config.Vocab {
+			return fmt.Errorf("token %d is id %d, the vocabulary has %d", i, id, m.config.Vocab)
+		}
+	}
+	return nil
+}
+
+func (b *Batch) append(r Row) {
+	b.Starts = append(b.Starts, int32(b.Tokens()+len(r.Tokens)))
+	b.Rows = append(b.Rows, r)
+}
+
+// Fits reports whether rows of so many tokens together can still be added or
+// taken.
+func (b *Batch) Fits(tokens int) bool { return tokens <= b.capacity-b.Tokens() }
 
 // Take packs the listed rows of from, which stands one stage before b and has
 // been waited for, onto the end of b. Where they do not all fit, it is an error
 // and nothing is taken.
-func (b *Batch) Take(from *Batch, rows []int) error { return errors.New("not built") }
+func (b *Batch) Take(from *Batch, rows []int) error {
+	switch {
+	case from.model != b.model:
+		return errors.New("taking rows: the batches are of two models")
+	case from.stage+1 != b.stage:
+		return fmt.Errorf("taking rows: stage %d takes from stage %d, not from stage %d", b.stage+1, b.stage, from.stage+1)
+	case from.state != answered || b.state != filling:
+		return fmt.Errorf("taking rows: %w", ErrState)
+	}
+	tokens := 0
+	for _, r := range rows {
+		if r < 0 || r >= len(from.Rows) {
+			return fmt.Errorf("taking rows: row %d of %d", r, len(from.Rows))
+		}
+		tokens += len(from.Rows[r].Tokens)
+	}
+	if !b.Fits(tokens) {
+		return fmt.Errorf("taking rows: they have %d tokens, there is room for %d", tokens, b.capacity-b.Tokens())
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	b.model.device.Pack(b.hidden, b.Tokens(), from.hidden, from.Starts, rows)
+	for _, r := range rows {
+		b.append(from.Rows[r])
+	}
+	return nil
+}
 
-// Reset empties the batch. One that is running must be waited for first.
-func (b *Batch) Reset() {}
+// Reset empties the batch. Slices that it gave out are used again.
+func (b *Batch) Reset() {
+	clear(b.Rows) // let go of the token ids
+	b.Rows, b.Starts = b.Rows[:0], b.Starts[:1]
+	b.ids, b.types = b.ids[:0], b.types[:0]
+	b.Exits, b.Logits = nil, nil
+	b.state = filling
+}
+
+// expect makes Exits and Logits as long as what the stage will answer.
+func (b *Batch) expect() {
+	rows := len(b.Rows)
+	b.Exits = b.exits[:rows]
+	if b.logits != nil {
+		b.Logits = b.logits[:rows*len(b.model.Labels)]
+	}
+}
 
 // Wait returns when Exits, and Logits where asked for, are valid. The error is
-// the first failure of the device, or ctx's.
-func (b *Batch) Wait(ctx context.Context) error { return errors.New("not built") }
+// the first failure of the device, or ctx's; after ctx's, Wait may be called
+// again.
+func (b *Batch) Wait(ctx context.Context) error {
+	switch b.state {
+	case answered:
+		return nil
+	case filling:
+		return fmt.Errorf("waiting for stage %d: it has not been run: %w", b.stage+1, ErrState)
+	case running:
+	}
+	if err := b.model.device.Wait(ctx, b.ticket); err != nil {
+		return fmt.Errorf("running stage %d: %w", b.stage+1, err)
+	}
+	b.state = answered
+	return nil
+}
 
 // KeepLogits asks for Logits from the next Forward on.
-func (b *Batch) KeepLogits() {}
+func (b *Batch) KeepLogits() {
+	if b.logits == nil {
+		b.logits = make([]float32, b.capacity*len(b.model.Labels))
+	}
+}
 
 // Stage returns the batch's stage, from 0.
-func (b *Batch) Stage() int { return 0 }
+func (b *Batch) Stage() int { return b.stage }
 
 // Tokens returns the number of tokens in the batch.
-func (b *Batch) Tokens() int { return 0 }
+func (b *Batch) Tokens() int { return int(b.Starts[len(b.Starts)-1]) }
 
 // Capacity returns the number of tokens that the batch can hold.
-func (b *Batch) Capacity() int { return 0 }
+func (b *Batch) Capacity() int { return b.capacity }
 
 // Len returns the number of rows in the batch.
 func (b *Batch) Len() int { return len(b.Rows) }

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -355,12 +354,3 @@ func (c Config) Parameters() []Parameter {
 func layerPrefix(layer int) string { return "encoder.layer." + strconv.Itoa(layer) + "." }
 
 func exitPrefix(exit int) string { return "exits." + strconv.Itoa(exit) + "." }
-
-// classes returns C; it is here because every other size has a field.
-func (c Config) classes() int { return len(c.Labels) }
-
-// epsilon returns layer_norm_eps as the devices take it. The smallest float32
-// is far below any value in use, so nothing becomes zero.
-func (c Config) epsilon() float32 {
-	return float32(max(c.Epsilon, math.SmallestNonzeroFloat32))
-}

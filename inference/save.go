@@ -53,7 +53,7 @@ func Save(dir string, c Config, ts []Tensor, d DType, tokenizer ...File) error {
 		}
 	}()
 	for _, f := range files {
-		path, err := stage(dir, f.write)
+		path, err := writeAside(dir, f.write)
 		if err != nil {
 			return fmt.Errorf("writing %s: %w", f.name, err)
 		}
@@ -115,7 +115,7 @@ func content(data []byte) func(io.Writer) error {
 // replaceFile writes dir's file of that name in one step: whoever opens it sees
 // the old content or the new.
 func replaceFile(dir, name string, data []byte) error {
-	path, err := stage(dir, content(data))
+	path, err := writeAside(dir, content(data))
 	if err != nil {
 		return fmt.Errorf("writing %s: %w", name, err)
 	}
@@ -126,9 +126,9 @@ func replaceFile(dir, name string, data []byte) error {
 	return syncDirectory(dir)
 }
 
-// stage writes a file under a name of its own in dir, down to the disk, and
+// writeAside writes a file under a name of its own in dir, down to the disk, and
 // returns its path.
-func stage(dir string, write func(io.Writer) error) (string, error) {
+func writeAside(dir string, write func(io.Writer) error) (string, error) {
 	f, err := os.CreateTemp(dir, ".new-*")
 	if err != nil {
 		return "", err
