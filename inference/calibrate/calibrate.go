@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"math/rand/v2"
 
 	"sweetspot/inference"
@@ -16,7 +15,7 @@ type Options struct {
 	Confidence float64 // that every kept rung does: 1 − δ
 	Rungs      int     // most rungs, full depth included
 	Seed       uint64  // of the split in halves
-	Limits     inference.Options
+	Limits     inference.Options // MaxTokens and Truncate must be set: the ladder holds for them alone
 	Progress   func(done, all int) // called now and then with rows measured; may be nil
 }
 
@@ -45,18 +44,13 @@ func (o Options) Validate() error {
 	return errors.Join(faults...)
 }
 
-// Run calibrates the model directory fsys on d with the given rows. The ladder
-// that the directory may hold already plays no part.
-func Run(ctx context.Context, fsys fs.FS, d inference.Device, rows []inference.Row, o Options) (Result, error) {
+// Run calibrates the model dir on d with the given rows.
+func Run(ctx context.Context, dir *inference.Directory, d inference.Device, rows []inference.Row, o Options) (Result, error) {
 	if err := o.Validate(); err != nil {
 		return Result{}, err
 	}
 	if len(rows) < fewest {
 		return Result{}, fmt.Errorf("%d records: want at least %d, and some thousands for a floor such as 0.98", len(rows), fewest)
-	}
-	dir, err := inference.Open(fsys)
-	if err != nil {
-		return Result{}, err
 	}
 	tuning, certification := halves(len(rows), o.Seed)
 	temperatures, err := fit(ctx, dir, d, choose(rows, tuning), o)
