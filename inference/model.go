@@ -62,6 +62,10 @@ type Options struct {
 	Name      string // what to call the model; "" is the name in config.json
 	MaxTokens int    // tokens kept per row; 0 is the model's positions, more is an error
 	Truncate  string // the rule by which rows are cut, as the ladder names it; "" is "right"
+
+	// Temperatures, one per exit, are what [New] places the model under; nil is
+	// 1 everywhere. Calibration measures under the temperatures that it fitted.
+	Temperatures []float32
 }
 
 // Load reads the model directory fsys, see [Open], and places its weights on d.
@@ -91,7 +95,14 @@ func Load(fsys fs.FS, d Device, o Options) (*Model, error) {
 // New places a model that is already in memory on d, at full depth: its ladder
 // is rung 0 alone.
 func New(dir *Directory, d Device, o Options) (*Model, error) {
-	return place(dir, d, o, FullDepth(len(dir.Config.Exits)))
+	l := FullDepth(len(dir.Config.Exits))
+	if o.Temperatures != nil {
+		if len(o.Temperatures) != len(l.Temperatures) {
+			return nil, fmt.Errorf("%d temperatures for %d exits", len(o.Temperatures), len(l.Temperatures))
+		}
+		l.Temperatures = o.Temperatures
+	}
+	return place(dir, d, o, l)
 }
 
 // covered reports where the ladder was measured with other token limits than

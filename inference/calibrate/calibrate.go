@@ -11,11 +11,11 @@ import (
 
 // Options are what the user of a ladder decides. All shares are in (0, 1).
 type Options struct {
-	Floor      float64 // share of messages that must agree with full depth: 1 − ε
-	Confidence float64 // that every kept rung does: 1 − δ
-	Rungs      int     // most rungs, full depth included
-	Seed       uint64  // of the split in halves
-	Limits     inference.Options // MaxTokens and Truncate must be set: the ladder holds for them alone
+	Floor      float64             // share of messages that must agree with full depth: 1 − ε
+	Confidence float64             // that every kept rung does: 1 − δ
+	Rungs      int                 // most rungs, full depth included
+	Seed       uint64              // of the split in halves
+	Limits     inference.Options   // MaxTokens and Truncate must be set: the ladder holds for them alone
 	Progress   func(done, all int) // called now and then with rows measured; may be nil
 }
 

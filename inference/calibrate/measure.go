@@ -2,9 +2,6 @@ package calibrate
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"slices"
 
 	"sweetspot/inference"
 )
@@ -46,103 +43,36 @@ const (
 // Measure runs every stage of m over every row and reads all exits. It uses the
 // serving path, so the confidences are bit for bit those that a worker on the
 // same kernels compares with its thresholds. progress, if it is not nil, is
-// called now and then with the number of rows done.
+// called with the number of rows that have their last answer.
 func Measure(ctx context.Context, m *inference.Model, rows []inference.Row, want Want, progress func(done int)) (Table, error) {
-	t := Table{Layers: make([]int, m.Stages()), Exits: make([][]inference.Exit, m.Stages())}
-	batches := make([]*inference.Batch, m.Stages())
-	for s := range batches {
-		b, err := m.NewBatch(s, max(m.Device().BatchTokens, m.MaxTokens()))
-		if err != nil {
-			return Table{}, fmt.Errorf("making the batch of stage %d: %w", s+1, err)
-		}
+	t := newTable(m, len(rows), want)
+	r, err := inference.NewRunner(m, 0)
+	if err != nil {
+		return Table{}, err
+	}
+	last, done := m.Stages()-1, 0
+	err = r.Each(ctx, rows, func(row, stage int, e inference.Exit, logits []float32) bool {
+		t.Exits[stage][row] = e
 		if want == WithLogits {
-			b.KeepLogits()
+			copy(t.Logits[stage][row*len(logits):], logits)
 		}
-		batches[s] = b
-		t.Layers[s] = m.StageLayers(s)
-		t.Exits[s] = make([]inference.Exit, len(rows))
-	}
-	if want == WithLogits {
-		t.Logits = make([][]float32, m.Stages())
-	}
-	// Rows of similar length share a batch; the answers do not depend on it.
-	order := make([]int, len(rows))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return len(rows[a].Tokens) - len(rows[b].Tokens) })
-	for done := 0; done < len(order); {
-		n, err := fill(batches[0], rows, order[done:])
-		if err != nil {
-			return Table{}, err
-		}
-		if err := t.run(ctx, m, batches, order[done:done+n], len(rows)); err != nil {
-			return Table{}, err
-		}
-		done += n
-		if progress != nil {
+		if stage == last && progress != nil {
+			done++
 			progress(done)
 		}
-	}
-	return t, nil
+		return false
+	})
+	return t, err
 }
 
-// fill adds rows in the given order until the batch is full, and returns how
-// many went in.
-func fill(b *inference.Batch, rows []inference.Row, order []int) (int, error) {
-	for n, i := range order {
-		ok, err := b.Add(rows[i])
-		if err != nil {
-			return 0, fmt.Errorf("record %d: %w", i+1, err)
-		}
-		if !ok {
-			if n == 0 {
-				return 0, fmt.Errorf("record %d: %w", i+1, errors.New("a batch of its own has no room for it"))
-			}
-			return n, nil
+func newTable(m *inference.Model, n int, want Want) Table {
+	t := Table{Layers: make([]int, m.Stages()), Exits: make([][]inference.Exit, m.Stages())}
+	for s := range m.Stages() {
+		t.Layers[s] = m.StageLayers(s)
+		t.Exits[s] = make([]inference.Exit, n)
+		if want == WithLogits {
+			t.Logits = append(t.Logits, make([]float32, n*len(m.Labels)))
 		}
 	}
-	return len(order), nil
-}
-
-// run takes the rows of the first batch, which are the listed records, through
-// all stages and copies their answers. n is the number of all records.
-func (t *Table) run(ctx context.Context, m *inference.Model, batches []*inference.Batch, records []int, n int) error {
-	all := make([]int, len(records))
-	for i := range all {
-		all[i] = i
-	}
-	for s, b := range batches {
-		if s > 0 {
-			if err := b.Take(batches[s-1], all); err != nil {
-				return fmt.Errorf("moving rows to stage %d: %w", s+1, err)
-			}
-		}
-		if err := m.Forward(ctx, b); err != nil {
-			return fmt.Errorf("running stage %d: %w", s+1, err)
-		}
-		if err := b.Wait(ctx); err != nil {
-			return fmt.Errorf("running stage %d: %w", s+1, err)
-		}
-		for i, r := range records {
-			t.Exits[s][r] = b.Exits[i]
-		}
-		if t.Logits != nil {
-			t.copyLogits(s, b.Logits, records, n)
-		}
-	}
-	for _, b := range batches {
-		b.Reset()
-	}
-	return nil
-}
-
-func (t *Table) copyLogits(stage int, logits []float32, records []int, n int) {
-	c := len(logits) / len(records)
-	if t.Logits[stage] == nil {
-		t.Logits[stage] = make([]float32, n*c)
-	}
-	for i, r := range records {
-		copy(t.Logits[stage][r*c:(r+1)*c], logits[i*c:(i+1)*c])
-	}
+	return t
 }
