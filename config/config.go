@@ -1,0 +1,117 @@
+// Package config reads the worker's environment: every SWEET_ variable, its
+// default, its check, and how it is shown.
+//
+// The packages declare their own settings as structs with env and doc tags;
+// this package composes them, so a variable is declared once and the loader,
+// the README's table and `worker --print-config` all read that declaration. It
+// opens nothing but the files that hold secrets.
+package config
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"strings"
+
+	"github.com/sethvargo/go-envconfig"
+
+	"sweetspot/consumer"
+	"sweetspot/pipeline"
+	"sweetspot/pipeline/publish"
+)
+
+// Config is everything the worker can be told.
+type Config struct {
+	Model     string `env:"MODEL, required" doc:"model directory, or bundled"`
+	Device    string `env:"DEVICE, default=auto" doc:"cpu, or auto: the best device that works"`
+	CPU       string `env:"CPU, default=auto" doc:"kernel set of the CPU: avx512, avx2, portable, or auto"`
+	Threads   int    `env:"THREADS" unset:"cores" doc:"compute threads"`
+	Pipeline  pipeline.Config
+	Kafka     consumer.Config `env:", prefix=KAFKA_"`
+	Intake    consumer.Intake
+	NATS      publish.Config `env:", prefix=NATS_"`
+	HTTPAddr  string         `env:"HTTP_ADDR, default=:8080" doc:"address of /metrics, /live and /ready"`
+	LogLevel  slog.Level     `env:"LOG_LEVEL, default=info" doc:"debug, info, warn or error"`
+	LogFormat string         `env:"LOG_FORMAT" unset:"text on a terminal, else json" doc:"text or json"`
+}
+
+// Load reads a Config from variables of the form NAME=value, as os.Environ
+// gives them, and reports every fault at once. Warnings are for the log.
+func Load(environ []string) (c Config, warnings []string, err error) {
+	env := newEnvironment(environ)
+	var known []Field
+	var faults []error
+	for f := range fields(reflect.ValueOf(&c).Elem(), prefix) {
+		known = append(known, f)
+		if err := decode(env, f); err != nil {
+			faults = append(faults, err)
+		}
+	}
+	strangers, links := env.unknown(known)
+	faults = append(faults, strangers...)
+	for _, l := range links {
+		warnings = append(warnings, l+" looks like a Kubernetes service link and is ignored; enableServiceLinks: false in the pod keeps such variables out")
+	}
+	if len(faults) == 0 {
+		faults = append(faults, c.Validate())
+	}
+	return c, warnings, errors.Join(faults...)
+}
+
+// decode sets f's field through go-envconfig, one field at a time, so that one
+// bad variable does not hide the next.
+func decode(env environment, f Field) error {
+	v, ok, err := env.value(f)
+	if err != nil {
+		return err
+	}
+	if !ok && f.Required {
+		return fmt.Errorf("%s is required: %s", f.Name, f.Doc)
+	}
+	holder := reflect.New(reflect.StructOf([]reflect.StructField{{
+		Name: "Value", Type: f.value.Type(), Tag: reflect.StructTag(fmt.Sprintf("env:%q", f.tag)),
+	}}))
+	lookup := envconfig.LookuperFunc(func(string) (string, bool) { return v, ok })
+	if err := envconfig.ProcessWith(context.Background(), &envconfig.Config{Target: holder.Interface(), Lookuper: lookup}); err != nil {
+		return fmt.Errorf("%s=%s: %w", f.Name, shown(f, v), plain(err))
+	}
+	f.value.Set(holder.Elem().Field(0))
+	return nil
+}
+
+// plain drops go-envconfig's own words about struct fields from err.
+func plain(err error) error {
+	if inner := errors.Unwrap(err); inner != nil && strings.HasPrefix(err.Error(), "Value:") {
+		return plain(inner)
+	}
+	return err
+}
+
+// Validate reports every setting that is out of range or contradicts another.
+func (c *Config) Validate() error {
+	var faults []error
+	add := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	switch c.Device {
+	case "auto", "cpu":
+	default:
+		add("SWEET_DEVICE=%s: this worker knows auto and cpu", c.Device)
+	}
+	switch c.CPU {
+	case "auto", "avx512", "avx2", "portable":
+	default:
+		add("SWEET_CPU=%s: want auto, avx512, avx2 or portable", c.CPU)
+	}
+	if c.Threads < 0 {
+		add("SWEET_THREADS=%d: want at least 1, or unset for all cores", c.Threads)
+	}
+	switch c.LogFormat {
+	case "", "text", "json":
+	default:
+		add("SWEET_LOG_FORMAT=%s: want text or json", c.LogFormat)
+	}
+	faults = append(faults, c.Pipeline.Validate(), c.Kafka.Validate(), c.Intake.Validate(), c.NATS.Validate(),
+		c.Kafka.ValidateWith(c.Intake, c.Pipeline.Drain))
+	return errors.Join(faults...)
+}

@@ -1,0 +1,70 @@
+package config
+
+import (
+	"fmt"
+	"io"
+	"reflect"
+	"strings"
+)
+
+// Fields lists the worker's variables in the order of their declaration.
+func Fields() []Field {
+	var c Config
+	var all []Field
+	for f := range fields(reflect.ValueOf(&c).Elem(), prefix) {
+		all = append(all, f)
+	}
+	return all
+}
+
+// Print writes the effective values as NAME=value lines, secrets masked.
+func (c *Config) Print(w io.Writer) error {
+	for f := range fields(reflect.ValueOf(c).Elem(), prefix) {
+		if _, err := fmt.Fprintf(w, "%s=%s\n", f.Name, shown(f, text(f.value))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Table returns the README's table of variables, in Markdown.
+func Table() string {
+	var b strings.Builder
+	b.WriteString("| variable | default | meaning |\n|---|---|---|\n")
+	for _, f := range Fields() {
+		d := f.Default
+		switch {
+		case f.Required:
+			d = "required"
+		case d == "" && f.Unset != "":
+			d = f.Unset
+		case d == "":
+			d = "–"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", f.Name, d, strings.ReplaceAll(f.Doc, "|", `\|`))
+	}
+	return b.String()
+}
+
+// shown returns v as logs and people may see it.
+func shown(f Field, v string) string {
+	if f.Secret && v != "" {
+		return "***"
+	}
+	return v
+}
+
+// text returns a field's value as the environment would write it.
+func text(v reflect.Value) string {
+	if s, ok := v.Interface().(fmt.Stringer); ok {
+		return s.String()
+	}
+	if v.Kind() != reflect.Slice {
+		return fmt.Sprint(v.Interface())
+	}
+	parts := make([]string, v.Len())
+	for i := range parts {
+		parts[i] = text(v.Index(i))
+	}
+	return strings.Join(parts, ",")
+}
