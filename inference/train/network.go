@@ -1,0 +1,289 @@
+package train
+
+import (
+	"fmt"
+	"math"
+
+	"sweetspot/inference"
+	"sweetspot/inference/cpu"
+)
+
+// A network holds the parameters that are trained, their gradients, and the
+// activations of one step. One goroutine at a time may use it.
+type network struct {
+	config  *inference.Config
+	options *Options
+	layout  *layout
+	weights []float32
+	grads   []float32
+	w, dw   *view
+
+	engine    *cpu.Engine
+	kernels   *cpu.Kernels
+	rows      *cpu.Gradients
+	attention []*cpu.Attention // by worker
+
+	batch *batch
+	step  int // of the run; dropout is drawn by it
+
+	embedding embeddingState
+	layers    []*layerState // by slot: layers of groups that are trained one by one share
+	exits     []*exitState
+	scratch   scratch
+	strips    strips
+	touched   touched
+	packed    cpu.Packed // the right-hand side of the product under way
+}
+
+// newNetwork returns a network with all parameters 0.
+func newNetwork(c *inference.Config, o *Options, e *cpu.Engine) (*network, error) {
+	if err := checkShape(c); err != nil {
+		return nil, fmt.Errorf("model shape: %w", err)
+	}
+	if err := o.Validate(c); err != nil {
+		return nil, fmt.Errorf("training options: %w", err)
+	}
+	l := newLayout(c, o.Method)
+	n := &network{
+		config: c, options: o, layout: l,
+		weights: make([]float32, l.size), grads: make([]float32, l.size),
+		engine: e, kernels: e.Kernels, rows: e.Gradients(),
+	}
+	n.w, n.dw = l.view(n.weights), l.view(n.grads)
+	for range n.slots() {
+		n.layers = append(n.layers, &layerState{})
+	}
+	for range c.Exits {
+		n.exits = append(n.exits, &exitState{})
+	}
+	for range e.Threads() {
+		n.attention = append(n.attention, cpu.NewAttention(e.Kernels))
+	}
+	n.touched.init(c.Vocab)
+	return n, nil
+}
+
+// slots returns how many layers' activations are kept at once: those of the
+// largest group where the groups are trained one by one, else all.
+func (n *network) slots() int {
+	if n.options.Method.Pass > 0 {
+		return n.config.Layers
+	}
+	most := 0
+	for g, e := range n.config.Exits {
+		most = max(most, e-groupStart(n.config, g))
+	}
+	return most
+}
+
+// state returns the activations of a layer.
+func (n *network) state(layer, group int) *layerState {
+	if n.options.Method.Pass > 0 {
+		return n.layers[layer]
+	}
+	return n.layers[layer-groupStart(n.config, group)]
+}
+
+// gradients runs b forward and backward and leaves the gradients of the summed
+// loss in n.grads. It returns the mean loss of every exit, not yet weighted.
+func (n *network) gradients(b *batch, step int) []float64 {
+	n.begin(b, step)
+	losses := make([]float64, len(n.exits))
+	pass := n.options.Method.Pass
+	x := n.embed()
+	for g := range n.exits {
+		x = n.forwardGroup(g, x)
+		losses[g] = n.answer(g, x)
+		if pass == 0 {
+			n.backwardGroup(g, n.noGradient())
+			x = n.carry(x)
+		}
+	}
+	if pass > 0 {
+		dx := n.noGradient()
+		for g := len(n.exits) - 1; g >= 0; g-- {
+			dx = n.backwardGroup(g, dx)
+			if g > 0 && pass != 1 {
+				n.shrink(dx, pass)
+			}
+		}
+	}
+	return losses
+}
+
+// begin makes room for b and forgets the last step's gradients.
+func (n *network) begin(b *batch, step int) {
+	n.batch, n.step = b, step
+	c := n.config
+	for _, s := range n.layers {
+		s.grow(b, c, n.kernels)
+	}
+	for _, s := range n.exits {
+		s.grow(b, c)
+	}
+	n.embedding.grow(b, c)
+	n.scratch.grow(b, c)
+	n.strips.grow(b.tokens(), max(3*c.Width, c.FeedForward))
+	n.clearGradients()
+}
+
+// forwardGroup runs the layers of group g on x and returns their output.
+func (n *network) forwardGroup(g int, x cpu.Matrix) cpu.Matrix {
+	for l := groupStart(n.config, g); l < n.config.Exits[g]; l++ {
+		x = n.forwardLayer(l, n.state(l, g), x)
+	}
+	return x
+}
+
+// backwardGroup adds exit g's gradient to dx, that of the group's output, runs
+// the group's layers backward, and returns the gradient of the group's input.
+// Where no gradient goes below, that is not computed.
+func (n *network) backwardGroup(g int, dx cpu.Matrix) cpu.Matrix {
+	n.spread(g, dx)
+	first := groupStart(n.config, g)
+	for l := n.config.Exits[g] - 1; l >= first; l-- {
+		needed := l > first || g == 0 || n.options.Method.Pass > 0
+		n.backwardLayer(l, n.state(l, g), dx, needed)
+	}
+	if g == 0 {
+		n.backwardEmbedding(dx)
+	}
+	return dx
+}
+
+// noGradient returns the gradient of the deepest activations before any exit
+// has added to it.
+func (n *network) noGradient() cpu.Matrix {
+	dx := n.scratch.dx.Part(0, n.batch.tokens())
+	n.eachStrip(func(lo, hi int) {
+		for t := lo; t < hi; t++ {
+			clear(dx.Row(t))
+		}
+	})
+	return dx
+}
+
+// carry copies a group's output out of the slot that the next group uses.
+func (n *network) carry(x cpu.Matrix) cpu.Matrix {
+	next := n.scratch.carried.Part(0, x.Rows)
+	n.eachStrip(func(lo, hi int) {
+		for t := lo; t < hi; t++ {
+			copy(next.Row(t), x.Row(t))
+		}
+	})
+	return next
+}
+
+// shrink multiplies dx by a.
+func (n *network) shrink(dx cpu.Matrix, a float32) {
+	n.eachStrip(func(lo, hi int) {
+		for t := lo; t < hi; t++ {
+			row := dx.Row(t)
+			for i := range row {
+				row[i] *= a
+			}
+		}
+	})
+}
+
+// scratch is what a step needs but does not keep.
+type scratch struct {
+	dx       cpu.Matrix // (T, D) the gradient on its way down
+	carried  cpu.Matrix // (T, D) input of the next group
+	product  cpu.Matrix // (T, D) what the residual is added to
+	dropped  cpu.Matrix // (T, D) gradient behind a dropout
+	dcontext cpu.Matrix // (T, D)
+	dinner   cpu.Matrix // (T, F)
+	dqkv     cpu.Matrix // (T, 3D)
+	zero     []float32  // (D) a bias of zeros
+}
+
+func (s *scratch) grow(b *batch, c *inference.Config) {
+	t := b.tokens()
+	growMatrix(&s.dx, t, c.Width)
+	growMatrix(&s.carried, t, c.Width)
+	growMatrix(&s.product, t, c.Width)
+	growMatrix(&s.dropped, t, c.Width)
+	growMatrix(&s.dcontext, t, c.Width)
+	growMatrix(&s.dinner, t, c.FeedForward)
+	growMatrix(&s.dqkv, t, 3*c.Width)
+	if s.zero == nil {
+		s.zero = make([]float32, c.Width)
+	}
+}
+
+// growMatrix makes m hold at least rows rows, losing what it held.
+func growMatrix(m *cpu.Matrix, rows, cols int) {
+	if m.Rows < rows {
+		*m = cpu.NewMatrix(rows+rows/4, cols)
+	}
+}
+
+// growSlice makes s hold exactly n values, losing what it held.
+func growSlice[T any](s *[]T, n int) {
+	if cap(*s) < n {
+		*s = make([]T, n+n/4)
+	}
+	*s = (*s)[:n]
+}
+
+// stripTokens is the number of tokens that are worked on as one piece. Sums over
+// all tokens are sums over strips, added in order: the result is the same for
+// any number of threads.
+const stripTokens = 64
+
+// perValue is about what a row kernel does with a value, in floating-point
+// operations.
+const perValue = 16
+
+// eachStrip calls f with every strip of the batch's tokens, several at once.
+func (n *network) eachStrip(f func(lo, hi int)) {
+	t := n.batch.tokens()
+	n.engine.Run((t+stripTokens-1)/stripTokens, t*n.config.Width*perValue, func(_, first, last int) {
+		for i := first; i < last; i++ {
+			f(i*stripTokens, min(t, (i+1)*stripTokens))
+		}
+	})
+}
+
+// strips holds sums over single strips.
+type strips struct {
+	rows  int
+	width int
+	data  [3][]float32
+}
+
+func (s *strips) grow(tokens, width int) {
+	s.rows = (tokens + stripTokens - 1) / stripTokens
+	s.width = (width + align - 1) / align * align
+	for i := range s.data {
+		growSlice(&s.data[i], s.rows*s.width)
+	}
+}
+
+// row returns the zeroed sum number which of the strip that starts at token lo.
+func (s *strips) row(which, lo, width int) []float32 {
+	at := lo / stripTokens * s.width
+	r := s.data[which][at : at+width]
+	clear(r)
+	return r
+}
+
+// total adds up sum number which over all strips into dst.
+func (n *network) total(dst []float32, which int) {
+	s := &n.strips
+	clear(dst)
+	for i := range s.rows {
+		n.kernels.AddBias(dst, s.data[which][i*s.width:i*s.width+len(dst)])
+	}
+}
+
+// finite reports whether every loss is a number.
+func finite(losses []float64) bool {
+	for _, l := range losses {
+		if math.IsNaN(l) || math.IsInf(l, 0) {
+			return false
+		}
+	}
+	return true
+}
