@@ -43,11 +43,12 @@ var mayImport = map[string][]string{
 	"pipeline":          {"pipeline/schedule", "inference", "inference/token"},
 	"pipeline/schedule": {},
 
-	"inference":           {},
-	"inference/token":     {},
-	"inference/cpu":       {"inference"},
-	"inference/train":     {"inference", "inference/token", "inference/cpu"},
-	"inference/calibrate": {"inference"},
+	"inference":            {},
+	"inference/token":      {},
+	"inference/cpu":        {"inference"},
+	"inference/devicetest": {"inference"},
+	"inference/train":      {"inference", "inference/token", "inference/cpu"},
+	"inference/calibrate":  {"inference"},
 }
 
 // mayUse holds, for every package but the toolbox, all that it may use beyond
@@ -66,11 +67,12 @@ var mayUse = map[string][]string{
 	"pipeline":          {"github.com/prometheus/client_golang", "golang.org/x/sync"},
 	"pipeline/schedule": {},
 
-	"inference":           {},
-	"inference/token":     {"golang.org/x/text"},
-	"inference/cpu":       {"golang.org/x/sys"},
-	"inference/train":     {},
-	"inference/calibrate": {"gonum.org/v1/gonum"},
+	"inference":            {},
+	"inference/token":      {"golang.org/x/text"},
+	"inference/cpu":        {"golang.org/x/sys"},
+	"inference/devicetest": {},
+	"inference/train":      {},
+	"inference/calibrate":  {"gonum.org/v1/gonum"},
 }
 
 // belongsTo holds the libraries that may be imported only here. Tests may
