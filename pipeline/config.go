@@ -3,6 +3,8 @@ package pipeline
 import (
 	"errors"
 	"fmt"
+	"math"
+	"strings"
 	"time"
 
 	"sweetspot/inference/token"
@@ -49,8 +51,8 @@ const (
 func (c *Config) Validate() error {
 	var faults []error
 	add := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
-	if c.MaxTokens != 0 && c.MaxTokens < minTokens {
-		add("SWEET_MAX_TOKENS=%d: want at least %d, or unset for the model's", c.MaxTokens, minTokens)
+	if least := c.leastTokens(); c.MaxTokens != 0 && c.MaxTokens < least {
+		add("SWEET_MAX_TOKENS=%d: want at least %d, or unset for the model's", c.MaxTokens, least)
 	}
 	if _, err := token.ParseTruncation(c.Truncate); err != nil {
 		add("SWEET_TRUNCATE=%s: want right, left, head_tail or reject", c.Truncate)
@@ -70,6 +72,11 @@ func (c *Config) Validate() error {
 		add("SWEET_RUNG=%d: only SWEET_MODE=fixed uses it, and the mode is %s", c.Rung, c.Mode)
 	}
 	faults = append(faults, c.validateInput()...)
+	for _, h := range c.CopyHeaders {
+		if bad := checkHeader(h); bad != "" {
+			add("SWEET_COPY_HEADERS: %q %s", h, bad)
+		}
+	}
 	if c.Drain <= 0 {
 		add("SWEET_DRAIN=%v: want more than 0", c.Drain)
 	}
@@ -102,10 +109,27 @@ func (c *Config) validateInput() []error {
 	return faults
 }
 
-const (
-	minTokens = 3   // [CLS], one piece, [SEP]
-	maxRung   = 255 // a row carries its rung in one byte
-)
+// checkHeader says what keeps h from being the name of a carried header.
+func checkHeader(h string) string {
+	switch {
+	case h == "" || strings.ContainsFunc(h, func(r rune) bool { return r <= ' ' || r > '~' || r == ':' }):
+		return "is not a header name: want visible ASCII without colons"
+	case strings.HasPrefix(strings.ToLower(h), "nats-"):
+		return "means something to the NATS server, so it is not carried over"
+	}
+	return ""
+}
+
+// leastTokens is the length of the shortest row: [CLS], a piece, [SEP], and for
+// a pair another piece and another [SEP].
+func (c *Config) leastTokens() int {
+	if c.InputPair != "" {
+		return 5
+	}
+	return 3
+}
+
+const maxRung = math.MaxUint8 // a row carries its rung in one byte
 
 // Admit returns the rung that rows are admitted under with a ladder of the
 // given number of rungs, full depth included. It is an error to ask for a rung

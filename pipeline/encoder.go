@@ -2,6 +2,8 @@ package pipeline
 
 import (
 	"context"
+	"fmt"
+	"math"
 
 	"sweetspot/inference"
 )
@@ -22,19 +24,106 @@ type Encoder interface {
 // A Batch is a set of rows that wait at, or were answered by, one stage.
 type Batch interface {
 	// Add puts a row at the end of a batch of the first stage. It reports false
-	// where there is no room.
-	Add(r inference.Row) bool
+	// where there is no room, and an error where the row can never be run.
+	Add(r inference.Row) (bool, error)
 	// Take packs the listed rows of from, which is one stage shallower and has
 	// been waited for, onto the end.
 	Take(from Batch, rows []int) error
-	// Wait returns when the batch that was queued last has its answers, or ctx
-	// ends. An error of the device is final.
+	// Wait returns when the batch has its answers, or ctx ends. An error of the
+	// device is final.
 	Wait(ctx context.Context) error
 	// Exits are the rows' answers, valid from Wait to Reset.
 	Exits() []inference.Exit
+	// KeepScores asks for Scores from the next Forward on.
+	KeepScores()
 	// Scores are the probabilities of one row's labels, in the order of the
-	// labels, valid from Wait to Reset.
+	// labels, valid until the next call.
 	Scores(row int) []float32
 	// Reset empties the batch.
 	Reset()
 }
+
+// ModelEncoder returns m as an [Encoder].
+func ModelEncoder(m *inference.Model) Encoder { return modelEncoder{m} }
+
+type modelEncoder struct{ m *inference.Model }
+
+// Stages implements [Encoder].
+func (e modelEncoder) Stages() int { return e.m.Stages() }
+
+// NewBatch implements [Encoder].
+func (e modelEncoder) NewBatch(stage, maxTokens int) (Batch, error) {
+	b, err := e.m.NewBatch(stage, maxTokens)
+	if err != nil {
+		return nil, err
+	}
+	return &modelBatch{
+		b: b, temperature: float64(e.m.Ladder.Temperatures[stage]),
+		scores: make([]float32, len(e.m.Labels)),
+	}, nil
+}
+
+// Forward implements [Encoder].
+func (e modelEncoder) Forward(ctx context.Context, b Batch) error {
+	mb, err := ofModel(b)
+	if err != nil {
+		return err
+	}
+	return e.m.Forward(ctx, mb.b)
+}
+
+// ofModel returns b as a batch that a modelEncoder made.
+func ofModel(b Batch) (*modelBatch, error) {
+	mb, ok := b.(*modelBatch)
+	if !ok {
+		return nil, fmt.Errorf("batch is a %T, of another encoder", b)
+	}
+	return mb, nil
+}
+
+type modelBatch struct {
+	b           *inference.Batch
+	temperature float64
+	scores      []float32 // (C)
+}
+
+// Add implements [Batch].
+func (mb *modelBatch) Add(r inference.Row) (bool, error) { return mb.b.Add(r) }
+
+// Take implements [Batch].
+func (mb *modelBatch) Take(from Batch, rows []int) error {
+	other, err := ofModel(from)
+	if err != nil {
+		return err
+	}
+	return mb.b.Take(other.b, rows)
+}
+
+// Wait implements [Batch].
+func (mb *modelBatch) Wait(ctx context.Context) error { return mb.b.Wait(ctx) }
+
+// Exits implements [Batch].
+func (mb *modelBatch) Exits() []inference.Exit { return mb.b.Exits }
+
+// KeepScores implements [Batch].
+func (mb *modelBatch) KeepScores() { mb.b.KeepLogits() }
+
+// Scores are softmax(z/T) of one row's logits z at the exit's temperature T.
+func (mb *modelBatch) Scores(row int) []float32 {
+	logits := mb.b.Logits[row*len(mb.scores):][:len(mb.scores)]
+	most := math.Inf(-1)
+	for _, z := range logits {
+		most = max(most, float64(z))
+	}
+	sum := 0.0
+	for _, z := range logits {
+		sum += math.Exp((float64(z) - most) / mb.temperature)
+	}
+	for i, z := range logits {
+		mb.scores[i] = float32(math.Exp((float64(z)-most)/mb.temperature) / sum)
+	}
+	return mb.scores
+}
+
+// Reset implements [Batch].
+func (mb *modelBatch) Reset() { mb.b.Reset() }

@@ -9,7 +9,7 @@ import (
 
 // A Size is a number of bytes, written as in "512KiB", "16MiB" or plain bytes
 // in the environment.
-type Size int64
+type Size int64 //nolint:recvcheck // what decodes needs a pointer, what prints a value
 
 // The units of a [Size].
 const (

@@ -1,0 +1,105 @@
+package pipeline
+
+import (
+	"context"
+	"time"
+
+	"sweetspot/inference"
+)
+
+// A row is a message on its way through the model.
+type row struct {
+	message   *Message
+	tier      Tier
+	deadline  time.Time // zero where there is none
+	received  time.Time
+	truncated bool
+	second    int     // where the second text starts in tokens; len(tokens) where there is none
+	tokens    []int32 // in memory that is used again once the row has left
+
+	rung    uint8
+	started time.Time     // of its first stage
+	came    time.Time     // to the stage where it is
+	compute time.Duration // of the stage runs it took part in
+}
+
+// input is r as the model sees it.
+func (r *row) input() inference.Row {
+	return inference.Row{Tokens: r.tokens, Second: r.second, Rung: r.rung}
+}
+
+// chunk is how many rows are passed on at a time, so that the model can start on
+// the first of a large fetch while the rest is being tokenized.
+const chunk = 256
+
+// prepare makes rows of messages. One goroutine does: it makes more rows a
+// second than any model here answers.
+func (p *Pipeline) prepare(ctx context.Context, in <-chan []*Message, out chan<- []*row, letters chan<- []DeadLetter) error {
+	defer close(out)
+	defer close(letters)
+	for {
+		select {
+		case ms, ok := <-in:
+			if !ok {
+				return nil
+			}
+			received := time.Now()
+			for len(ms) > 0 {
+				n := min(chunk, len(ms))
+				rows, dead := p.prepareChunk(ms[:n], received)
+				ms = ms[n:]
+				if len(dead) > 0 && !send(ctx, letters, dead) || len(rows) > 0 && !send(ctx, out, rows) {
+					return context.Cause(ctx)
+				}
+			}
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// prepareChunk sorts messages into rows and dead letters, and settles
+// tombstones, which ask for nothing.
+func (p *Pipeline) prepareChunk(ms []*Message, received time.Time) (rows []*row, dead []DeadLetter) {
+	rows = make([]*row, 0, len(ms))
+	for _, m := range ms {
+		if m.Value == nil {
+			if p.settle(m) {
+				p.parts.Metrics.tombstones.WithLabelValues(m.Origin.Topic).Inc()
+			}
+			continue
+		}
+		r, bad := p.prepareMessage(m)
+		if bad != nil {
+			dead = append(dead, DeadLetter{Message: m, Reason: bad.reason, Err: bad.err})
+			continue
+		}
+		r.received = received
+		rows = append(rows, r)
+	}
+	return rows, dead
+}
+
+func (p *Pipeline) prepareMessage(m *Message) (*row, *poison) {
+	c, bad := p.decode.decode(m)
+	if bad != nil {
+		return nil, bad
+	}
+	r, ok := p.rows.Get().(*row)
+	if !ok {
+		r = new(row)
+	}
+	start := time.Now()
+	made, err := p.parts.Tokenizer.Row(r.tokens[:0], c.text, c.pair, p.cfg.MaxTokens, p.truncate)
+	p.parts.Metrics.tokenizeSeconds.Observe(time.Since(start).Seconds())
+	if err != nil {
+		p.rows.Put(r)
+		// Too low a limit, the only other error, was refused by New.
+		return nil, &poison{TooLong, err}
+	}
+	*r = row{
+		message: m, tier: c.tier, deadline: c.deadline,
+		truncated: made.Truncated, second: made.Second, tokens: made.IDs,
+	}
+	return r, nil
+}

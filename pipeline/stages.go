@@ -1,0 +1,408 @@
+package pipeline
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"sweetspot/pipeline/schedule"
+)
+
+// A loop is the stage loop: it owns the model and everything that waits at its
+// stages or runs. Package schedule decides what it does next.
+type loop struct {
+	p       *Pipeline
+	queue   []*row // waiting to be admitted, in the order in which they came
+	queued  int    // their tokens
+	stages  []stage
+	running []*bin           // on the device, the one that was queued first at the front
+	freed   time.Time        // when the device was last seen to end a batch
+	closed  bool             // no more rows will come
+	view    []schedule.Stage // what the scheduler is told, used again
+
+	predictions []prometheus.Counter // by label; nil where none has been counted yet
+	shown       int                  // labels with a series of their own
+}
+
+// A stage has one batch more than the device keeps in flight, so that what
+// stays after the runs under way always finds room (see package schedule).
+// Invariant: all batches of a stage are free, waiting or running.
+type stage struct {
+	free     []*bin
+	waiting  []*bin  // with rows, the one to run next at the front, the one being filled at the end; unused for the first stage
+	perToken float64 // seconds, a moving average over runs; 0 while unknown
+}
+
+// A bin is a batch with the rows in it.
+type bin struct {
+	stage    int
+	batch    Batch
+	rows     []*row
+	tokens   int
+	deadline time.Time // the earliest of its rows; zero where there is none
+	queued   time.Time // when it was handed to the device
+}
+
+// classify runs the model over the rows that come in. It alone touches the
+// encoder. An error is the device's, and fatal.
+func (p *Pipeline) classify(ctx context.Context, in <-chan []*row, out chan<- []Result) error {
+	defer close(out)
+	l, err := newLoop(p)
+	if err != nil {
+		return err
+	}
+	for {
+		l.takeIn(in)
+		switch step := schedule.Next(l.state(time.Now())); step.Do {
+		case schedule.Run:
+			err = l.run(ctx, step.Stage)
+		case schedule.Wait:
+			err = l.finish(ctx, out)
+		case schedule.Rest:
+			if l.closed {
+				return nil
+			}
+			err = l.await(ctx, in)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func newLoop(p *Pipeline) (*loop, error) {
+	l := &loop{
+		p:           p,
+		stages:      make([]stage, p.parts.Encoder.Stages()),
+		view:        make([]schedule.Stage, p.parts.Encoder.Stages()),
+		predictions: make([]prometheus.Counter, len(p.parts.Labels)),
+	}
+	for i := range l.stages {
+		for range p.parts.InFlight + 1 {
+			b, err := p.parts.Encoder.NewBatch(i, p.cfg.BatchTokens)
+			if err != nil {
+				return nil, fmt.Errorf("making room for stage %d: %w", i+1, err)
+			}
+			if p.cfg.ResultScores {
+				b.KeepScores()
+			}
+			l.stages[i].free = append(l.stages[i].free, &bin{stage: i, batch: b})
+		}
+	}
+	return l, nil
+}
+
+// takeIn takes the rows that are ready, until there are enough for a run.
+func (l *loop) takeIn(in <-chan []*row) {
+	for !l.closed && l.queued < l.p.cfg.BatchTokens {
+		select {
+		case rows, ok := <-in:
+			l.enqueue(rows, ok)
+		default:
+			return
+		}
+	}
+}
+
+// await waits for rows, with nothing else to do.
+func (l *loop) await(ctx context.Context, in <-chan []*row) error {
+	select {
+	case rows, ok := <-in:
+		l.enqueue(rows, ok)
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (l *loop) enqueue(rows []*row, open bool) {
+	l.closed = !open
+	l.queue = append(l.queue, rows...)
+	for _, r := range rows {
+		l.queued += len(r.tokens)
+	}
+}
+
+// state is what the scheduler is told.
+func (l *loop) state(now time.Time) schedule.State {
+	budget := l.p.cfg.BatchTokens
+	s := schedule.State{
+		Now: now, Budget: budget,
+		Stages:  l.view,
+		Running: len(l.running), Depth: l.p.parts.InFlight, Draining: l.closed,
+	}
+	for i := range l.stages {
+		st := schedule.Stage{Cost: time.Duration(l.stages[i].perToken * float64(budget) * float64(time.Second))}
+		for k, b := range l.stages[i].waiting {
+			st.Tokens += b.tokens
+			st.Deadline = earlier(st.Deadline, b.deadline)
+			if k == 0 {
+				st.Next, st.Oldest = b.tokens, b.rows[0].came
+			}
+		}
+		s.Stages[i] = st
+	}
+	s.Stages[0].Tokens, s.Stages[0].Next = l.queued, min(l.queued, budget)
+	return s
+}
+
+// earlier returns the earlier of two times, where zero is no time.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// run hands the next batch of a stage to the device.
+func (l *loop) run(ctx context.Context, i int) error {
+	b, err := l.next(i)
+	if err != nil {
+		return err
+	}
+	b.queued = time.Now()
+	if i == 0 {
+		for _, r := range b.rows {
+			r.started = b.queued
+		}
+	}
+	if err := l.p.parts.Encoder.Forward(ctx, b.batch); err != nil {
+		return fmt.Errorf("running stage %d: %w", i+1, err)
+	}
+	l.running = append(l.running, b)
+	return nil
+}
+
+// next returns the batch that a run of stage i takes.
+func (l *loop) next(i int) (*bin, error) {
+	st := &l.stages[i]
+	if i == 0 {
+		b := st.free[len(st.free)-1]
+		st.free = st.free[:len(st.free)-1]
+		return b, l.admit(b)
+	}
+	b := st.waiting[0]
+	st.waiting = slices.Delete(st.waiting, 0, 1)
+	return b, nil
+}
+
+// admit fills b with the rows that have waited longest, and gives them their
+// rung.
+func (l *loop) admit(b *bin) error {
+	rung := l.p.rung()
+	n, truncated := 0, 0
+	for _, r := range l.queue {
+		r.rung = rung
+		if r.tier == Strict {
+			r.rung = 0
+		}
+		ok, err := b.batch.Add(r.input())
+		if err != nil {
+			return fmt.Errorf("admitting a row of %d tokens: %w", len(r.tokens), err)
+		}
+		if !ok {
+			break
+		}
+		b.put(r)
+		if r.truncated {
+			truncated++
+		}
+		n++
+	}
+	if n == 0 {
+		return fmt.Errorf("admitting a row of %d tokens: an empty batch has no room for it", len(l.queue[0].tokens))
+	}
+	l.queue = slices.Delete(l.queue, 0, n)
+	l.queued -= b.tokens
+	l.p.parts.Metrics.tokens.Add(float64(b.tokens))
+	l.p.parts.Metrics.truncated.Add(float64(truncated))
+	return nil
+}
+
+func (b *bin) put(r *row) {
+	b.rows = append(b.rows, r)
+	b.tokens += len(r.tokens)
+	b.deadline = earlier(b.deadline, r.deadline)
+}
+
+// finish waits for the batch that was queued first, sends the results of the
+// rows that leave, and passes the others on.
+func (l *loop) finish(ctx context.Context, out chan<- []Result) error {
+	b := l.running[0]
+	if err := b.batch.Wait(ctx); err != nil {
+		return fmt.Errorf("running stage %d: %w", b.stage+1, err)
+	}
+	now := time.Now()
+	l.running = slices.Delete(l.running, 0, 1)
+	took := now.Sub(later(b.queued, l.freed))
+	l.freed = now
+	l.measure(b, took)
+
+	results, stay, err := l.split(b, took, now)
+	if err != nil {
+		return err
+	}
+	if err := l.pass(b, stay, now); err != nil {
+		return err
+	}
+	l.empty(b, stay)
+	if len(results) > 0 && !send(ctx, out, results) {
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// memory is the share of the past in the moving average of what a run costs.
+const memory = 0.8
+
+func (l *loop) measure(b *bin, took time.Duration) {
+	m := l.p.parts.Metrics.stages[b.stage]
+	m.seconds.Observe(took.Seconds())
+	m.batchTokens.Observe(float64(b.tokens))
+	m.batchRows.Observe(float64(len(b.rows)))
+	st := &l.stages[b.stage]
+	perToken := took.Seconds() / float64(b.tokens)
+	if st.perToken > 0 {
+		perToken = memory*st.perToken + (1-memory)*perToken
+	}
+	st.perToken = perToken
+}
+
+// split sorts the rows of b, which has been waited for, into the results of
+// those that leave and the places in b of those that stay.
+func (l *loop) split(b *bin, took time.Duration, now time.Time) (results []Result, stay []int, err error) {
+	exits := b.batch.Exits()
+	if len(exits) != len(b.rows) {
+		return nil, nil, fmt.Errorf("stage %d answered %d of %d rows", b.stage+1, len(exits), len(b.rows))
+	}
+	for i, r := range b.rows {
+		e := exits[i]
+		if e.Label < 0 || e.Label >= len(l.p.parts.Labels) {
+			return nil, nil, fmt.Errorf("stage %d answered with label %d of %d", b.stage+1, e.Label, len(l.p.parts.Labels))
+		}
+		r.compute += took
+		if !l.p.policies[r.rung].Leaves(b.stage, e) {
+			stay = append(stay, i)
+			continue
+		}
+		if results == nil {
+			results = make([]Result, 0, len(b.rows)-len(stay))
+		}
+		results = append(results, l.result(b, i, now))
+		l.count(e.Label)
+		l.p.parts.Metrics.stages[b.stage].confidence.Observe(float64(e.Confidence))
+	}
+	l.countExits(b.stage, len(results))
+	return results, stay, nil
+}
+
+func (l *loop) result(b *bin, i int, now time.Time) Result {
+	r, e := b.rows[i], b.batch.Exits()[i]
+	res := Result{
+		Message: r.message,
+		Label:   l.p.parts.Labels[e.Label], Score: e.Confidence,
+		Exit: b.stage + 1, Layers: l.p.parts.Layers[b.stage], Rung: int(r.rung),
+		Tier: r.tier, Truncated: r.truncated, Tokens: len(r.tokens),
+		Timing: Timing{Queue: r.started.Sub(r.received), Compute: r.compute, Total: now.Sub(r.received)},
+	}
+	if l.p.cfg.ResultScores {
+		res.Scores = rank(l.p.parts.Labels, b.batch.Scores(i))
+	}
+	return res
+}
+
+// rank returns labels with their scores, best first.
+func rank(labels []string, scores []float32) []LabelScore {
+	ranked := make([]LabelScore, len(labels))
+	for i, label := range labels {
+		ranked[i] = LabelScore{Label: label, Score: scores[i]}
+	}
+	slices.SortStableFunc(ranked, func(a, b LabelScore) int { return cmp.Compare(b.Score, a.Score) })
+	return ranked
+}
+
+// countExits counts n rows that leave after a stage.
+func (l *loop) countExits(i, n int) {
+	m, layers := l.p.parts.Metrics, l.p.parts.Layers
+	m.stages[i].exits.Add(float64(n))
+	m.layersRun.Add(float64(n * layers[i]))
+	m.layersSaved.Add(float64(n * (layers[len(layers)-1] - layers[i])))
+}
+
+// count counts an answer by its label.
+func (l *loop) count(label int) {
+	if l.predictions[label] == nil {
+		name := otherLabels
+		if l.shown < labelsShown {
+			name = l.p.parts.Labels[label]
+			l.shown++
+		}
+		l.predictions[label] = l.p.parts.Metrics.predictions.WithLabelValues(name)
+	}
+	l.predictions[label].Inc()
+}
+
+// pass packs the rows that stay onto the batches of the next stage: onto the
+// one being filled until a row does not fit, and then into an empty one.
+func (l *loop) pass(b *bin, stay []int, now time.Time) error {
+	for len(stay) > 0 {
+		to, err := l.filling(b.stage+1, len(b.rows[stay[0]].tokens))
+		if err != nil {
+			return err
+		}
+		n := 0
+		for n < len(stay) && to.tokens+len(b.rows[stay[n]].tokens) <= l.p.cfg.BatchTokens {
+			r := b.rows[stay[n]]
+			r.came = now
+			to.put(r)
+			n++
+		}
+		if err := to.batch.Take(b.batch, stay[:n]); err != nil {
+			return fmt.Errorf("moving rows to stage %d: %w", to.stage+1, err)
+		}
+		stay = stay[n:]
+	}
+	return nil
+}
+
+// filling returns the batch of stage i that has room for the given tokens.
+func (l *loop) filling(i, tokens int) (*bin, error) {
+	st := &l.stages[i]
+	if n := len(st.waiting); n > 0 && st.waiting[n-1].tokens+tokens <= l.p.cfg.BatchTokens {
+		return st.waiting[n-1], nil
+	}
+	if len(st.free) == 0 {
+		return nil, fmt.Errorf("stage %d has no room for a row of %d tokens", i+1, tokens)
+	}
+	b := st.free[len(st.free)-1]
+	st.free = st.free[:len(st.free)-1]
+	st.waiting = append(st.waiting, b)
+	return b, nil
+}
+
+// empty makes b free, and the memory of the rows that left.
+func (l *loop) empty(b *bin, stay []int) {
+	for i, r := range b.rows {
+		if len(stay) > 0 && stay[0] == i {
+			stay = stay[1:]
+			continue
+		}
+		*r = row{tokens: r.tokens[:0]}
+		l.p.rows.Put(r)
+	}
+	b.batch.Reset()
+	clear(b.rows)
+	b.rows, b.tokens, b.deadline = b.rows[:0], 0, time.Time{}
+	l.stages[b.stage].free = append(l.stages[b.stage].free, b)
+}
