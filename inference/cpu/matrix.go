@@ -20,8 +20,19 @@ const (
 // NewMatrix returns a matrix of zeros. Its data begins on a cache line, and its
 // stride is an odd number of lines with room for whole panels past Cols.
 func NewMatrix(rows, cols int) Matrix {
+	var m Matrix
+	m.shape(rows, cols)
+	return m
+}
+
+// shape gives m the sizes and stride that [NewMatrix] would, keeping the room
+// that it has, and what that holds, where it is enough.
+func (m *Matrix) shape(rows, cols int) {
 	stride := roundUp(cols, widest) + line
-	return Matrix{Rows: rows, Cols: cols, Stride: stride, Data: aligned(rows * stride)}
+	if cap(m.Data) < rows*stride {
+		m.Data = aligned(rows * stride)
+	}
+	*m = Matrix{Rows: rows, Cols: cols, Stride: stride, Data: m.Data[:rows*stride]}
 }
 
 // Row is row i, without what lies past Cols.
