@@ -1,7 +1,6 @@
 package consumer
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -215,5 +214,5 @@ func fetchBytes(c Config, in Intake, n int) int {
 // must be made a little earlier.
 func drainBound(drain, rebalance time.Duration) time.Duration {
 	margin := min(5*time.Second, rebalance/4)
-	return cmp.Or(min(drain, rebalance-margin), rebalance-margin)
+	return min(drain, rebalance-margin)
 }

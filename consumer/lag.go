@@ -1,0 +1,65 @@
+package consumer
+
+import (
+	"context"
+	"log/slog"
+	"strconv"
+	"time"
+)
+
+// lag returns how many offsets of p are not settled yet: an upper bound on the
+// messages, since offsets without a message count too.
+func (p *partition) lag() int64 {
+	t := p.tracker.Load()
+	if t == nil {
+		return 0
+	}
+	return max(p.end.Load()-t.Mark(), 0)
+}
+
+// exportLag sets the lag of every partition from what is known: the end that
+// the last fetch told, and the offset that Kafka has accepted.
+func (a *assignment) exportLag() {
+	for _, p := range a.parts {
+		committed, ok := a.committed[p]
+		if end := p.end.Load(); ok && end >= 0 {
+			a.k.metrics.lag.WithLabelValues(p.topic, strconv.Itoa(p.id)).Set(float64(max(end-committed, 0)))
+		}
+	}
+}
+
+// followEnds asks for the end offsets of partitions that are not being fetched
+// because the budget is spent: their lag grows unseen otherwise.
+func (a *assignment) followEnds(ctx context.Context) {
+	tick := time.NewTicker(a.k.tuning.lagEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		stale := a.unheard(time.Now().Add(-a.k.tuning.lagEvery))
+		if len(stale) == 0 {
+			continue
+		}
+		ends, err := a.k.net.ends(ctx, stale)
+		if err != nil && ctx.Err() == nil && a.k.lines.allow("ends") {
+			a.k.log.WarnContext(ctx, "lag is unknown", slog.Any("error", err))
+		}
+		for p, end := range ends {
+			p.hear(end)
+		}
+	}
+}
+
+// unheard returns the partitions whose end was last heard before t.
+func (a *assignment) unheard(t time.Time) []*partition {
+	var stale []*partition
+	for _, p := range a.parts {
+		if p.heard.Load() < t.UnixNano() {
+			stale = append(stale, p)
+		}
+	}
+	return stale
+}

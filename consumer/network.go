@@ -1,0 +1,212 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	kafka "github.com/segmentio/kafka-go"
+)
+
+// A network reaches the brokers: everything that connects is made here, so
+// that encryption and authentication have one place.
+type network struct {
+	client *kafka.Client
+	cfg    Config
+	dial   func(ctx context.Context, network, address string) (net.Conn, error)
+	every  time.Duration // at least between two refreshes
+
+	mu sync.Mutex
+	// mu protects what follows.
+	refreshed time.Time
+}
+
+// requestTimeout bounds one request and its answer.
+const requestTimeout = 10 * time.Second
+
+func newNetwork(cfg Config, extra ...string) *network {
+	d := &net.Dialer{Timeout: requestTimeout, KeepAlive: 30 * time.Second}
+	n := &network{cfg: cfg, dial: d.DialContext, every: 250 * time.Millisecond}
+	n.client = n.newClient(append(extra, cfg.Topics...))
+	return n
+}
+
+// newClient returns a client that keeps the metadata of the given topics.
+func (n *network) newClient(topics []string) *kafka.Client {
+	return &kafka.Client{
+		Addr:    kafka.TCP(n.cfg.Brokers...),
+		Timeout: requestTimeout,
+		Transport: &kafka.Transport{
+			// Looked up at every call, so that a test can put something between.
+			Dial:           func(ctx context.Context, nw, addr string) (net.Conn, error) { return n.dial(ctx, nw, addr) },
+			ClientID:       n.cfg.ClientID,
+			DialTimeout:    requestTimeout,
+			MetadataTopics: topics,
+		},
+	}
+}
+
+// dialer returns what the consumer group connects with.
+func (n *network) dialer(conns *connSet) *kafka.Dialer {
+	return &kafka.Dialer{ClientID: n.cfg.ClientID, Timeout: requestTimeout, DialFunc: conns.dial(n.dial)}
+}
+
+// close lets go of every idle connection.
+func (n *network) close() { closeIdle(n.client) }
+
+func closeIdle(c *kafka.Client) {
+	if t, ok := c.Transport.(*kafka.Transport); ok {
+		t.CloseIdleConnections()
+	}
+}
+
+// refresh makes the client ask for the cluster's layout again before its next
+// request. By itself it would notice a new leader only after some seconds.
+func (n *network) refresh() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if now := time.Now(); now.Sub(n.refreshed) >= n.every {
+		n.refreshed = now
+		closeIdle(n.client)
+	}
+}
+
+// fetch asks the leader of one partition for record batches.
+func (n *network) fetch(ctx context.Context, req *fetchRequest) (*fetchResponse, error) {
+	ctx, cancel := context.WithTimeout(ctx, n.cfg.FetchWait+requestTimeout)
+	defer cancel()
+	res, err := n.client.Transport.RoundTrip(ctx, n.client.Addr, req)
+	if err != nil {
+		return nil, err
+	}
+	answer, ok := res.(*fetchResponse)
+	if !ok {
+		return nil, fmt.Errorf("a fetch was answered by %T", res)
+	}
+	return answer, nil
+}
+
+// A cluster is what the brokers say about themselves and about some topics.
+type cluster struct {
+	id      string
+	missing map[string]error // why a topic cannot be read
+}
+
+// describe asks for the cluster and the given topics, past any cache. It
+// creates no topic.
+func (n *network) describe(ctx context.Context, topics []string) (cluster, error) {
+	client := n.newClient(topics)
+	defer closeIdle(client)
+	res, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: topics})
+	if err != nil {
+		return cluster{}, fmt.Errorf("asking for the cluster's metadata: %w", err)
+	}
+	c := cluster{id: res.ClusterID, missing: make(map[string]error)}
+	for _, t := range res.Topics {
+		if t.Error != nil {
+			c.missing[t.Name] = t.Error
+		}
+	}
+	return c, nil
+}
+
+// bounds returns the first offset of a partition and the one past its last.
+func (n *network) bounds(ctx context.Context, topic string, partition int) (first, end int64, err error) {
+	res, err := n.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{
+		Topics: map[string][]kafka.OffsetRequest{topic: {kafka.FirstOffsetOf(partition), kafka.LastOffsetOf(partition)}},
+	})
+	if err != nil {
+		return 0, 0, fmt.Errorf("asking for the offsets of %s/%d: %w", topic, partition, err)
+	}
+	parts := res.Topics[topic]
+	if len(parts) != 1 {
+		return 0, 0, fmt.Errorf("asking for the offsets of %s/%d: an answer for %d partitions", topic, partition, len(parts))
+	}
+	if err := parts[0].Error; err != nil {
+		return 0, 0, fmt.Errorf("asking for the offsets of %s/%d: %w", topic, partition, err)
+	}
+	return parts[0].FirstOffset, parts[0].LastOffset, nil
+}
+
+// ends returns the end offsets of the given partitions, those that could be
+// had.
+func (n *network) ends(ctx context.Context, parts []*partition) (map[*partition]int64, error) {
+	req := &kafka.ListOffsetsRequest{Topics: make(map[string][]kafka.OffsetRequest)}
+	for _, p := range parts {
+		req.Topics[p.topic] = append(req.Topics[p.topic], kafka.LastOffsetOf(p.id))
+	}
+	res, err := n.client.ListOffsets(ctx, req)
+	if err != nil {
+		return nil, fmt.Errorf("asking for end offsets: %w", err)
+	}
+	ends := make(map[*partition]int64, len(parts))
+	for _, p := range parts {
+		for _, got := range res.Topics[p.topic] {
+			if got.Partition == p.id && got.Error == nil {
+				ends[p] = got.LastOffset
+			}
+		}
+	}
+	return ends, nil
+}
+
+// A connSet remembers open connections, to cut them all at once. kafka-go
+// waits for the answer to a JoinGroup for as long as the slowest member takes,
+// and a worker that stops must not.
+type connSet struct {
+	mu sync.Mutex
+	// mu protects what follows.
+	open map[net.Conn]struct{}
+	cut  bool
+}
+
+var errCutOff = errors.New("the consumer is stopping")
+
+type dialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
+
+func (s *connSet) dial(dial dialFunc) dialFunc {
+	return func(ctx context.Context, nw, addr string) (net.Conn, error) {
+		c, err := dial(ctx, nw, addr)
+		if err != nil {
+			return nil, err
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.cut {
+			return nil, errors.Join(errCutOff, c.Close())
+		}
+		if s.open == nil {
+			s.open = make(map[net.Conn]struct{})
+		}
+		s.open[c] = struct{}{}
+		return &setConn{Conn: c, set: s}, nil
+	}
+}
+
+// cutAll closes every connection, and every later one.
+func (s *connSet) cutAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cut = true
+	for c := range s.open {
+		_ = c.Close() // whoever uses it sees the error
+	}
+	clear(s.open)
+}
+
+type setConn struct {
+	net.Conn
+
+	set *connSet
+}
+
+// Close closes the connection and forgets it.
+func (c *setConn) Close() error {
+	c.set.mu.Lock()
+	delete(c.set.open, c.Conn)
+	c.set.mu.Unlock()
+	return c.Conn.Close()
+}

@@ -1,0 +1,139 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	kafka "github.com/segmentio/kafka-go"
+)
+
+// A trouble is a row of failures of one partition without any progress.
+type trouble struct {
+	since    time.Time
+	failures int
+	stuck    bool
+}
+
+const (
+	firstBackoff = 50 * time.Millisecond
+	lastBackoff  = 2 * time.Second
+)
+
+// surelyStuck is how often the same batch must fail to decode: what is damaged
+// in the log stays damaged, what was damaged on the way does not.
+const surelyStuck = 3
+
+// failed notes a failure, says so when the partition has been stuck for long
+// enough, and waits before the next try.
+func (p *partition) failed(ctx context.Context, err error) {
+	if ctx.Err() != nil {
+		return // we are the cause
+	}
+	t := &p.trouble
+	if t.failures == 0 {
+		t.since = time.Now()
+	}
+	t.failures++
+	var d *damage
+	damaged := errors.As(err, &d)
+	if !damaged {
+		p.k.net.refresh() // perhaps the leader has moved
+	}
+	if !t.stuck && (time.Since(t.since) >= p.k.tuning.stuckAfter || damaged && t.failures >= surelyStuck) {
+		t.stuck = true
+		p.k.metrics.stuck.Inc()
+	}
+	p.complain(ctx, err)
+	pause(ctx, min(firstBackoff<<min(t.failures-1, 10), lastBackoff))
+}
+
+func (p *partition) complain(ctx context.Context, err error) {
+	where := []any{slog.String("topic", p.topic), slog.Int("partition", p.id), slog.Int64("offset", p.position), slog.Any("error", err)}
+	switch {
+	case p.trouble.stuck && p.k.lines.allow("stuck/"+p.String()):
+		p.k.log.ErrorContext(ctx, "partition is stuck", append(where, slog.String("hint", hint(err)))...)
+	case !p.trouble.stuck && p.k.lines.allow("failed/"+p.String()):
+		p.k.log.WarnContext(ctx, "fetching failed, trying again", where...)
+	}
+}
+
+// hint says what a person can do about a stuck partition.
+func hint(err error) string {
+	var d *damage
+	var code kafka.Error
+	switch {
+	case errors.As(err, &d):
+		return "this batch cannot be read; to step over it stop the workers and move the group past it with kafka-consumer-groups --reset-offsets --to-offset"
+	case errors.As(err, &code) && code == kafka.TopicAuthorizationFailed:
+		return "allow this worker's user to READ the topic"
+	case errors.Is(err, errTooOld):
+		return "upgrade the brokers"
+	}
+	return "look at the partition's leader: kafka-topics --describe"
+}
+
+// end notes progress.
+func (t *trouble) end(p *partition) {
+	if t.stuck {
+		p.k.metrics.stuck.Dec()
+		p.k.lines.forget("stuck/" + p.String())
+		p.k.lines.forget("failed/" + p.String())
+	}
+	*t = trouble{}
+}
+
+// refused deals with an error code in the answer to a fetch.
+func (p *partition) refused(ctx context.Context, code kafka.Error) {
+	if code != kafka.OffsetOutOfRange {
+		p.failed(ctx, code)
+		return
+	}
+	first, end, err := p.k.net.bounds(ctx, p.topic, p.id)
+	switch {
+	case err != nil:
+		p.failed(ctx, err)
+	case p.position < first:
+		p.truncated(ctx, first)
+	case p.position > end:
+		p.hear(end)
+		p.beyond(ctx, first, end)
+	default: // the log has grown meanwhile
+		p.failed(ctx, code)
+	}
+}
+
+// truncated goes on where the log begins, after it was cut before we read it.
+// kafka-go's Reader does the same without a word.
+func (p *partition) truncated(ctx context.Context, first int64) {
+	p.k.metrics.gaps.Inc()
+	p.k.log.WarnContext(ctx, "messages were deleted before they were read: retention is shorter than the lag",
+		slog.String("topic", p.topic), slog.Int("partition", p.id),
+		slog.Int64("from", p.position), slog.Int64("to", first), slog.Int64("offsets", first-p.position))
+	p.position = first
+	p.tracker.Load().Skip(first)
+}
+
+// beyond deals with a log that ends before our offset: the topic was deleted
+// and made again, or its end was lost with its leader. A new leader may know
+// its end late, so it must stay so for a while before we believe it.
+func (p *partition) beyond(ctx context.Context, first, end int64) {
+	if p.behind.IsZero() {
+		p.behind = time.Now()
+	}
+	if time.Since(p.behind) < p.k.tuning.believeAfter {
+		p.failed(ctx, kafka.OffsetOutOfRange)
+		return
+	}
+	start := p.choose(first, end)
+	p.k.log.WarnContext(ctx, "the log ends before the group's offset: the topic was made again or lost its end",
+		slog.String("topic", p.topic), slog.Int("partition", p.id),
+		slog.Int64("offset", p.position), slog.Int64("end", end),
+		slog.Int64("start", start), slog.String("policy", string(p.k.cfg.Start)))
+	p.k.metrics.gaps.Inc()
+	p.behind = time.Time{}
+	p.position = start
+	p.restart()
+	poke(p.found)
+}
