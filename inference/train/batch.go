@@ -6,13 +6,6 @@ import (
 	"sweetspot/inference"
 )
 
-// A Row is one example as the network reads it.
-type Row struct {
-	Tokens []int32 // with [CLS] and [SEP]
-	Second int     // token type is 1 from here on
-	Label  int32   // index of the label
-}
-
 // A batch is a set of rows packed end to end, with no padding.
 type batch struct {
 	inference.Tokens
@@ -41,18 +34,18 @@ func (b *batch) fill(rows []Row, indices []int32) {
 	}
 }
 
-// forget replaces tokens by unknown with probability rate, so that the network
+// forget replaces tokens by [UNK] with probability rate, so that the network
 // meets [UNK] in training and does not lean on single words. The first and the
-// last token of a row, and tokens equal to separator, stay.
-func (b *batch) forget(rate float64, unknown, separator int32, seed uint64, step int) {
+// last token of a row, and separators stay.
+func (b *batch) forget(rate float64, w Words, seed uint64, step int) {
 	if rate == 0 {
 		return
 	}
 	r := source(seed, uint64(placeUnknown), uint64(step))
 	for row := range b.labels {
 		for t := b.Starts[row] + 1; t < b.Starts[row+1]-1; t++ {
-			if r.Float64() < rate && b.IDs[t] != separator {
-				b.IDs[t] = unknown
+			if r.Float64() < rate && b.IDs[t] != w.Separator {
+				b.IDs[t] = w.Unknown
 			}
 		}
 	}

@@ -45,7 +45,8 @@ func BenchmarkStep(b *testing.B) {
 		for _, dropout := range []float64{0, 0.1} {
 			b.Run(fmt.Sprintf("6x%d, dropout %v", width, dropout), func(b *testing.B) {
 				c := benchConfig(width)
-				o := DefaultOptions(c)
+				o := DefaultOptions()
+				o.Method.Pass, o.ExitWeights = 1, []float32{1, 1, 1, 1}
 				o.Dropout = dropout
 				k, err := cpu.Select("auto")
 				if err != nil {

@@ -115,19 +115,11 @@ func (o *Options) Validate(c *inference.Config) error {
 	return errors.Join(errs...)
 }
 
-// DefaultOptions returns settings that suit training a small network of shape c
-// from scratch.
-func DefaultOptions(c *inference.Config) Options {
-	o := Options{
-		ExitWeights: make([]float32, len(c.Exits)),
-		Epochs:      3, BatchRows: 32, Rate: 1e-3, Warmup: 0.05, Decay: 0.01,
+// DefaultOptions returns settings that suit training a small network from
+// scratch. Method and exit weights, which depend on the model, are left out.
+func DefaultOptions() Options {
+	return Options{
+		Epochs: 3, BatchRows: 32, Rate: 1e-3, Warmup: 0.05, Decay: 0.01,
 		Beta1: 0.9, Beta2: 0.98, Epsilon: 1e-8, Clip: 1, Dropout: 0.1, UnknownRate: 0.02, Seed: 1,
 	}
-	for i := range o.ExitWeights {
-		o.ExitWeights[i] = 1
-	}
-	if c.Method == inference.EarlyExit {
-		o.Method.Pass = 1
-	}
-	return o
 }

@@ -201,3 +201,18 @@ func labelsOf(examples []Example) []string {
 	slices.Sort(labels)
 	return labels
 }
+
+// Sample returns count examples chosen at random by the seed, in the order in
+// which they came; all of them where there are not more, or count is 0.
+func Sample(examples []Example, count int, seed uint64) []Example {
+	if count == 0 || count >= len(examples) {
+		return examples
+	}
+	chosen := source(seed, uint64(placeSample)).Perm(len(examples))[:count]
+	slices.Sort(chosen)
+	sample := make([]Example, count)
+	for i, c := range chosen {
+		sample[i] = examples[c]
+	}
+	return sample
+}

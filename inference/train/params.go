@@ -103,6 +103,16 @@ func (l *layout) of(arena []float32, name string) []float32 {
 	return arena[t.from : t.from+t.size : t.from+t.size]
 }
 
+// owner returns the name under which a tensor of the model is kept: a shared
+// pooler is the first exit's.
+func (l *layout) owner(name string) string {
+	if _, ok := l.index[name]; ok || !l.shared {
+		return name
+	}
+	_, part, _ := strings.Cut(name, ".pooler.")
+	return exitPrefix(0) + "pooler." + part
+}
+
 // A linear is the weight (N, K) and bias (N) of a fully connected layer, or
 // their gradients.
 type linear struct {

@@ -18,6 +18,7 @@ const (
 	placeAttentionOutput
 	placeOutput
 	placePooled
+	placeSample
 )
 
 // key mixes what a draw is for into one number. The words are absorbed one by

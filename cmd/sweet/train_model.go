@@ -1,0 +1,144 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"sweetspot/inference"
+	"sweetspot/inference/token"
+	"sweetspot/inference/train"
+)
+
+// prepareModel settles the shape of the model and its tokenizer, and reads the
+// weights it starts from.
+func (r *trainRun) prepareModel(data *train.Data, talk io.Writer) (*token.Tokenizer, error) {
+	o := &r.options
+	var (
+		tokens *token.Tokenizer
+		err    error
+	)
+	if o.from == "" {
+		tokens, r.tokenizer, err = o.vocabulary(data, talk)
+		if err != nil {
+			return nil, err
+		}
+		r.config = inference.Config{
+			Vocab: tokens.Size(), Width: o.width, Heads: cmp.Or(o.heads, max(1, o.width/32)),
+			FeedForward: cmp.Or(o.feedForward, 4*o.width), Positions: o.maxLength, Types: 2, Epsilon: 1e-12,
+			Layers: 6,
+		}
+	} else {
+		dir, err := inference.Open(os.DirFS(o.from))
+		if err != nil {
+			return nil, fmt.Errorf("--init %s: %w", o.from, err)
+		}
+		if tokens, r.tokenizer, err = readTokenizer(o.from); err != nil {
+			return nil, err
+		}
+		r.config, r.initial = dir.Config, dir.Tensors
+	}
+	r.config.Labels = data.Labels
+	return tokens, o.shape(&r.config, r.initial)
+}
+
+// shape completes c, and the settings that depend on it, by the flags. Weights
+// of exits that sit elsewhere in the initial model are taken out of initial:
+// they read something else.
+func (o *trainOptions) shape(c *inference.Config, initial map[string]inference.Tensor) error {
+	were := c.Exits
+	switch {
+	case o.exits != nil:
+		c.Exits = o.exits
+		c.Layers = cmp.Or(o.layers, o.exits[len(o.exits)-1])
+	case o.layers > 0:
+		c.Layers = o.layers
+		c.Exits = defaultExits(c.Layers)
+	case len(were) < 2:
+		c.Exits = defaultExits(c.Layers)
+	}
+	for name := range initial {
+		var exit int
+		if _, err := fmt.Sscanf(name, "exits.%d.", &exit); err != nil {
+			continue
+		}
+		if exit >= len(c.Exits) || exit >= len(were) || c.Exits[exit] != were[exit] {
+			delete(initial, name)
+		}
+	}
+	c.Score, c.Method = inference.MaxProbability, inference.Method(o.method)
+	var err error
+	if o.settings.Method, err = train.MethodOf(c.Method); err != nil {
+		return usagef("--method: %w", err)
+	}
+	if c.Pooling, err = perExit(o.pool, len(c.Exits), func(s string) inference.Pooling { return inference.Pooling(s) }); err != nil {
+		return usagef("--pool: %w", err)
+	}
+	weights := o.exitWeights
+	if weights == nil {
+		weights = []float64{1}
+	}
+	if o.settings.ExitWeights, err = perExit(weights, len(c.Exits), func(w float64) float32 { return float32(w) }); err != nil {
+		return usagef("--exit-weights: %w", err)
+	}
+	if err := c.Validate(); err != nil {
+		return usagef("model shape: %w", err)
+	}
+	return nil
+}
+
+// defaultExits are after one layer, a third, two thirds and all of them.
+func defaultExits(layers int) []int {
+	return slices.Compact([]int{1, max(1, (layers+2)/3), max(1, (2*layers+2)/3), max(1, layers)})
+}
+
+// perExit spreads one value to all exits, or converts one for each.
+func perExit[T, U any](values []T, exits int, convert func(T) U) ([]U, error) {
+	if len(values) != 1 && len(values) != exits {
+		return nil, fmt.Errorf("%d values for %d exits, want one or one each", len(values), exits)
+	}
+	all := make([]U, exits)
+	for i := range all {
+		all[i] = convert(values[i*len(values)/exits])
+	}
+	return all, nil
+}
+
+// isExit reports whether a tensor belongs to an exit.
+func isExit(tensor string) bool { return strings.HasPrefix(tensor, "exits.") }
+
+// readTokenizer reads a tokenizer from a file or a model directory, and the
+// files that keep it.
+func readTokenizer(path string) (*token.Tokenizer, []inference.File, error) {
+	tokens, err := loadTokenizer(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	dir, names := path, []string{tokens.File(), "tokenizer_config.json"}
+	if info, err := os.Stat(path); err != nil || !info.IsDir() {
+		dir, names = filepath.Dir(path), []string{filepath.Base(path)}
+	}
+	var files []inference.File
+	for i, name := range names {
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		if i > 0 && errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, nil, fmt.Errorf("reading the vocabulary: %w", err)
+		}
+		if !strings.HasSuffix(name, ".json") {
+			name = "vocab.txt"
+		} else if i == 0 {
+			name = "tokenizer.json"
+		}
+		files = append(files, inference.File{Name: name, Data: data})
+	}
+	return tokens, files, nil
+}

@@ -1,0 +1,154 @@
+package train
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"slices"
+
+	"sweetspot/inference"
+)
+
+// A checkpoint is a line of JSON, then a safetensors file of three arrays: the
+// weights and the optimizer's moments.
+
+// checkpointHeader is the line: all that the rest of the run depends on.
+type checkpointHeader struct {
+	Format  int             `json:"format"`
+	Step    int             `json:"step"`
+	Model   json.RawMessage `json:"model"` // its config.json
+	Options Options         `json:"options"`
+	Rows    string          `json:"rows"` // SHA-256
+}
+
+const checkpointFormat = 1
+
+func (t *Trainer) header() (checkpointHeader, error) {
+	model, err := t.config.Encode()
+	if err != nil {
+		return checkpointHeader{}, err
+	}
+	var line bytes.Buffer
+	if err := json.Compact(&line, model); err != nil {
+		return checkpointHeader{}, err
+	}
+	return checkpointHeader{
+		Format: checkpointFormat, Step: t.done, Model: line.Bytes(), Options: t.options, Rows: fingerprint(t.rows),
+	}, nil
+}
+
+// arenas are the arrays of a checkpoint.
+func (t *Trainer) arenas() []inference.Tensor {
+	size := []int{t.network.layout.size}
+	return []inference.Tensor{
+		{Name: "weights", Shape: size, Data: t.network.weights},
+		{Name: "mean", Shape: size, Data: t.optimizer.mean},
+		{Name: "square", Shape: size, Data: t.optimizer.square},
+	}
+}
+
+// Save writes a checkpoint. A trainer of the same model, options and rows that
+// resumes from it goes on as this one would have, bit for bit, on the same
+// kernel set.
+func (t *Trainer) Save(w io.Writer) error {
+	h, err := t.header()
+	if err != nil {
+		return fmt.Errorf("writing the checkpoint: %w", err)
+	}
+	line, err := json.Marshal(h)
+	if err != nil {
+		return fmt.Errorf("writing the checkpoint: %w", err)
+	}
+	if _, err := w.Write(append(line, '\n')); err != nil {
+		return fmt.Errorf("writing the checkpoint: %w", err)
+	}
+	if err := inference.WriteTensors(w, t.arenas(), inference.StoreF32); err != nil {
+		return fmt.Errorf("writing the checkpoint: %w", err)
+	}
+	return nil
+}
+
+// Resume puts t where the trainer was that wrote the checkpoint. The model, the
+// options and the rows must be the same; the error names what is not.
+func (t *Trainer) Resume(r io.Reader) error {
+	in := bufio.NewReader(r)
+	line, err := in.ReadBytes('\n')
+	if err != nil {
+		return fmt.Errorf("reading the checkpoint: its first line: %w", noEOF(err))
+	}
+	var got checkpointHeader
+	if err := json.Unmarshal(line, &got); err != nil {
+		return fmt.Errorf("reading the checkpoint: its first line: %w", err)
+	}
+	if err := t.matches(&got); err != nil {
+		return fmt.Errorf("reading the checkpoint: %w", err)
+	}
+	data, err := io.ReadAll(in)
+	if err != nil {
+		return fmt.Errorf("reading the checkpoint: %w", err)
+	}
+	tensors, err := inference.ReadTensors(data)
+	if err != nil {
+		return fmt.Errorf("reading the checkpoint: %w", err)
+	}
+	for _, a := range t.arenas() {
+		if n := len(tensors[a.Name].Data); n != len(a.Data) {
+			return fmt.Errorf("reading the checkpoint: %s has %d values, want %d", a.Name, n, len(a.Data))
+		}
+	}
+	for _, a := range t.arenas() {
+		copy(a.Data, tensors[a.Name].Data)
+	}
+	t.done, t.epoch = got.Step, -1
+	t.optimizer.revive()
+	return nil
+}
+
+func noEOF(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// matches reports the first thing in which the run that wrote a checkpoint is
+// not t's.
+func (t *Trainer) matches(got *checkpointHeader) error {
+	want, err := t.header()
+	if err != nil {
+		return err
+	}
+	switch {
+	case got.Format != checkpointFormat:
+		return fmt.Errorf("format %d, want %d", got.Format, checkpointFormat)
+	case !bytes.Equal(got.Model, want.Model):
+		return fmt.Errorf("it is of another model: %s, now %s", got.Model, want.Model)
+	case got.Rows != want.Rows:
+		return errors.New("it was made with other training rows or another vocabulary")
+	case got.Step < 0 || got.Step > t.Steps():
+		return fmt.Errorf("step %d of %d", got.Step, t.Steps())
+	}
+	was, now := reflect.ValueOf(got.Options), reflect.ValueOf(want.Options)
+	for i := range was.NumField() {
+		if a, b := was.Field(i).Interface(), now.Field(i).Interface(); !reflect.DeepEqual(a, b) {
+			return fmt.Errorf("it was made with %s %v, now %v", was.Type().Field(i).Tag.Get("json"), a, b)
+		}
+	}
+	return nil
+}
+
+// revive finds the words that were met before the checkpoint: their moments are
+// not 0.
+func (o *optimizer) revive() {
+	n := o.network
+	width := n.config.Width
+	moved := func(v float32) bool { return v != 0 }
+	for word := range n.touched.alive {
+		lo, hi := word*width, (word+1)*width
+		n.touched.alive[word] = slices.ContainsFunc(o.mean[lo:hi], moved) || slices.ContainsFunc(o.square[lo:hi], moved)
+	}
+}
