@@ -16,7 +16,7 @@ type Config struct {
 	Vocab       int      // vocab_size, V
 	Width       int      // hidden_size, D
 	Layers      int      // num_hidden_layers
-	Heads       int      // num_attention_heads, H
+	Heads       int      // num_attention_heads, H: D/H is a multiple of 8
 	FeedForward int      // intermediate_size, F
 	Positions   int      // max_position_embeddings, P: the most tokens of a row
 	Types       int      // type_vocab_size, at least 1
@@ -42,6 +42,10 @@ const (
 // maxSize bounds every size in config.json, so that products of two of them
 // fit an int and a wrong digit is an error before it is an allocation.
 const maxSize = 1 << 24
+
+// lanes is what the values of an attention head, and so of a token, must be a
+// multiple of: devices work on vectors of that many.
+const lanes = 8
 
 // The bounds of what is counted out before a tensor has been seen.
 const (
@@ -218,6 +222,9 @@ func (c Config) Validate() error {
 	}
 	if c.Width%c.Heads != 0 {
 		return fmt.Errorf("num_attention_heads: %d does not divide hidden_size %d", c.Heads, c.Width)
+	}
+	if size := c.Width / c.Heads; size%lanes != 0 {
+		return fmt.Errorf("num_attention_heads: %d of hidden_size %d are heads of %d values, want a multiple of %d", c.Heads, c.Width, size, lanes)
 	}
 	if !(c.Epsilon > 0 && c.Epsilon < 1) {
 		return fmt.Errorf("layer_norm_eps: %v is not between 0 and 1", c.Epsilon)

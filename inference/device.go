@@ -15,6 +15,9 @@ import "context"
 // results do not depend on the other rows of the batch, on their order, or on
 // the number of threads, bit for bit.
 //
+// The width D and the values of a head, D/H, are multiples of 8. All other sizes
+// are free.
+//
 // The set of operations is closed: it is what a BERT encoder with exits needs,
 // and no more. Package devicetest holds the suite that every Device passes.
 type Device interface {
@@ -87,12 +90,16 @@ const (
 )
 
 // A Buffer holds activations on a [Device].
+//
+//nolint:iface // a Buffer and a Linear both have a shape, and are never each other
 type Buffer interface {
 	// Shape reports the most tokens it holds and the values per token.
 	Shape() (tokens, width int)
 }
 
 // A Linear is the placed weight W (N, K) and bias b (N) of x·Wᵀ + b.
+//
+//nolint:iface // see Buffer
 type Linear interface {
 	Shape() (n, k int)
 }

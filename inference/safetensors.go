@@ -155,17 +155,24 @@ func parseEntry(f member) (entry, error) {
 	return e, nil
 }
 
-// byteSize returns the bytes that numbers of type d in this shape take.
-func byteSize(d DType, shape []int) (int, error) {
-	size := 0
+// bytes returns the size of one number, or 0 for a type that is not read.
+func (d DType) bytes() int {
 	switch d {
 	case StoreF32:
-		size = 4
+		return 4
 	case StoreBF16, storeF16:
-		size = 2
+		return 2
 	case storeF64, storeI64:
-		size = 8
+		return 8
 	default:
+		return 0
+	}
+}
+
+// byteSize returns the bytes that numbers of type d in this shape take.
+func byteSize(d DType, shape []int) (int, error) {
+	size := d.bytes()
+	if size == 0 {
 		return 0, fmt.Errorf("dtype: %q is not read, want F32, BF16 or F16", d)
 	}
 	for _, n := range shape {
@@ -209,34 +216,25 @@ func checkLayout(entries []entry, size int) error {
 	return nil
 }
 
-// decode turns stored numbers into float32.
+// decode turns stored numbers into float32. d is one of those that have a size,
+// and not I64.
 func decode(data []byte, d DType) []float32 {
-	switch d {
-	case StoreBF16:
-		out := make([]float32, len(data)/2)
-		for i := range out {
-			out[i] = math.Float32frombits(uint32(binary.LittleEndian.Uint16(data[2*i:])) << 16)
+	size := d.bytes()
+	out := make([]float32, len(data)/size)
+	for i := range out {
+		number := data[i*size:]
+		switch d {
+		case StoreF32, storeI64:
+			out[i] = math.Float32frombits(binary.LittleEndian.Uint32(number))
+		case StoreBF16:
+			out[i] = math.Float32frombits(uint32(binary.LittleEndian.Uint16(number)) << 16)
+		case storeF16:
+			out[i] = halfToFloat(binary.LittleEndian.Uint16(number))
+		case storeF64:
+			out[i] = float32(math.Float64frombits(binary.LittleEndian.Uint64(number)))
 		}
-		return out
-	case storeF16:
-		out := make([]float32, len(data)/2)
-		for i := range out {
-			out[i] = halfToFloat(binary.LittleEndian.Uint16(data[2*i:]))
-		}
-		return out
-	case storeF64:
-		out := make([]float32, len(data)/8)
-		for i := range out {
-			out[i] = float32(math.Float64frombits(binary.LittleEndian.Uint64(data[8*i:])))
-		}
-		return out
-	default:
-		out := make([]float32, len(data)/4)
-		for i := range out {
-			out[i] = math.Float32frombits(binary.LittleEndian.Uint32(data[4*i:]))
-		}
-		return out
 	}
+	return out
 }
 
 // halfToFloat widens an IEEE 754 binary16 number; every one has an exact float32.
@@ -298,7 +296,7 @@ func encodeHeader(ts []Tensor, d DType) ([]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("tensor %q: %w", t.Name, err)
 		}
-		if want := size / elementBytes(d); want != len(t.Data) {
+		if want := size / d.bytes(); want != len(t.Data) {
 			return nil, fmt.Errorf("tensor %q: shape: %v takes %d numbers, got %d", t.Name, t.Shape, want, len(t.Data))
 		}
 		name, err := json.Marshal(t.Name)
@@ -318,13 +316,6 @@ func encodeHeader(ts []Tensor, d DType) ([]byte, error) {
 	}
 	binary.LittleEndian.PutUint64(header, uint64(len(header)-8))
 	return header, nil
-}
-
-func elementBytes(d DType) int {
-	if d == StoreBF16 {
-		return 2
-	}
-	return 4
 }
 
 // encode appends values to dst as numbers of type d.
@@ -355,7 +346,7 @@ type member struct {
 	value json.RawMessage
 }
 
-// parseObject reads one JSON object, in order. Unlike json.Unmarshal it refuses
+// parseObject reads one JSON object, in order. Unlike [json.Unmarshal] it refuses
 // a key that comes twice, where two readers could see two different files.
 func parseObject(data []byte) ([]member, error) {
 	d := json.NewDecoder(bytes.NewReader(data))

@@ -34,7 +34,7 @@ func models() []model {
 	made := []model{
 		{name: "one layer of width 8", dir: Random(shape(8, 1, 16, 2, []int{1}, cls), 1)},
 		{name: "exits after layers 1, 2 and 4 of width 64", dir: Random(shape(64, 4, 256, 7, []int{1, 2, 4}, cls, mean, cls), 2)},
-		{name: "exits after layers 1 and 3 of width 52", dir: Random(shape(52, 2, 77, 3, []int{1, 3}, mean, cls), 3)},
+		{name: "exits after layers 1 and 3 of width 48", dir: Random(shape(48, 2, 77, 3, []int{1, 3}, mean, cls), 3)},
 	}
 	for i := range made {
 		made[i].rows = randomRows(made[i].dir.Config, 24)

@@ -23,6 +23,7 @@ type buffer struct {
 	data          []float64
 }
 
+// Shape is the room of the buffer.
 func (b *buffer) Shape() (tokens, width int) { return b.tokens, b.width }
 
 type (
@@ -32,15 +33,19 @@ type (
 	placedHead      struct{ inference.HeadWeights }
 )
 
+// Shape is (N, K).
 func (l placedLinear) Shape() (n, k int) { return l.N, l.K }
 
+// Width is D.
 func (n placedNorm) Width() int { return len(n.Gain) }
 
+// Shape is (V, P, D).
 func (e placedEmbedding) Shape() (vocabulary, positions, width int) {
 	width = len(e.Norm.Gain)
 	return len(e.Word) / width, len(e.Position) / width, width
 }
 
+// Classes is C.
 func (h placedHead) Classes() int { return h.Classifier.N }
 
 // Values returns the activations in a buffer of the [Reference] device (T, D).
@@ -51,24 +56,29 @@ func Values(b inference.Buffer) []float64 {
 	return nil
 }
 
+// Describe says what this is.
 func (d *reference) Describe() inference.DeviceInfo {
 	return inference.DeviceInfo{Name: "reference", Kernels: "float64", Threads: 1, Precision: inference.F32, BatchTokens: 256}
 }
 
+// Buffer makes room.
 func (d *reference) Buffer(tokens, width int) inference.Buffer {
 	return &buffer{tokens: tokens, width: width, data: make([]float64, tokens*width)}
 }
 
+// PlaceLinear keeps a copy.
 func (d *reference) PlaceLinear(w inference.LinearWeights) inference.Linear {
 	d.check(fits(w), "placing a linear layer")
 	return placedLinear{cloneLinear(w)}
 }
 
+// PlaceNorm keeps a copy.
 func (d *reference) PlaceNorm(w inference.NormWeights) inference.Norm {
 	d.check(len(w.Gain) == len(w.Bias) && len(w.Gain) > 0, "placing a norm")
 	return placedNorm{cloneNorm(w)}
 }
 
+// PlaceEmbedding keeps a copy.
 func (d *reference) PlaceEmbedding(w inference.EmbeddingWeights) inference.Embedding {
 	width := max(len(w.Norm.Gain), 1)
 	d.check(len(w.Norm.Gain) == len(w.Norm.Bias) && len(w.Word)%width == 0 && len(w.Position)%width == 0 && len(w.Type) == 2*width,
@@ -78,6 +88,7 @@ func (d *reference) PlaceEmbedding(w inference.EmbeddingWeights) inference.Embed
 	return placedEmbedding{w}
 }
 
+// PlaceHead keeps a copy.
 func (d *reference) PlaceHead(w inference.HeadWeights) inference.Head {
 	d.check(fits(w.Pooler) && fits(w.Classifier) && w.Pooler.N == w.Pooler.K && w.Classifier.K == w.Pooler.N && w.Temperature > 0,
 		"placing a head")
@@ -99,10 +110,13 @@ func fits(w inference.LinearWeights) bool {
 	return w.N > 0 && w.K > 0 && len(w.W) == w.N*w.K && len(w.B) == w.N
 }
 
+// Close does nothing.
 func (d *reference) Close() error { return nil }
 
 // check makes the first thing that does not hold the device's failure, and
 // reports whether the device still works.
+//
+//nolint:revive // holds is what is checked; it steers nothing
 func (d *reference) check(holds bool, doing string) bool {
 	if d.err == nil && !holds {
 		d.err = fmt.Errorf("%s: the shapes do not fit", doing)
@@ -133,6 +147,7 @@ func ascending(starts []int32) bool {
 	return true
 }
 
+// Embed computes at once.
 func (d *reference) Embed(out inference.Buffer, tokens inference.Tokens, e inference.Embedding) {
 	w, ok := e.(placedEmbedding)
 	if !d.check(ok && ascending(tokens.Starts), "embedding") {
@@ -153,6 +168,7 @@ func (d *reference) Embed(out inference.Buffer, tokens inference.Tokens, e infer
 	}
 }
 
+// Linear computes at once.
 func (d *reference) Linear(out, in inference.Buffer, tokens int, l inference.Linear, act inference.Activation) {
 	w, ok := l.(placedLinear)
 	y, x := mine(out, tokens, w.N), mine(in, tokens, w.K)
@@ -161,6 +177,7 @@ func (d *reference) Linear(out, in inference.Buffer, tokens int, l inference.Lin
 	}
 }
 
+// LinearNorm computes at once.
 func (d *reference) LinearNorm(x, in inference.Buffer, tokens int, l inference.Linear, n inference.Norm) {
 	w, isLinear := l.(placedLinear)
 	norm, isNorm := n.(placedNorm)
@@ -174,6 +191,7 @@ func (d *reference) LinearNorm(x, in inference.Buffer, tokens int, l inference.L
 	normalize(y, norm.NormWeights)
 }
 
+// Attend computes at once.
 func (d *reference) Attend(out, qkv inference.Buffer, starts []int32, heads int) {
 	if !d.check(ascending(starts), "attending") {
 		return
@@ -186,6 +204,7 @@ func (d *reference) Attend(out, qkv inference.Buffer, starts []int32, heads int)
 	}
 }
 
+// Answer computes at once.
 func (d *reference) Answer(exits []inference.Exit, logits []float32, x inference.Buffer, starts []int32, h inference.Head) {
 	w, ok := h.(placedHead)
 	if !d.check(ok && ascending(starts), "answering") {
@@ -207,6 +226,7 @@ func (d *reference) Answer(exits []inference.Exit, logits []float32, x inference
 	}
 }
 
+// Pack copies at once.
 func (d *reference) Pack(dst inference.Buffer, at int, src inference.Buffer, starts []int32, rows []int) {
 	if !d.check(ascending(starts), "packing") {
 		return
@@ -229,8 +249,10 @@ func (d *reference) Pack(dst inference.Buffer, at int, src inference.Buffer, sta
 	}
 }
 
+// Submit has nothing to hand over.
 func (d *reference) Submit() inference.Ticket { return 0 }
 
+// Wait reports the first failure, or that ctx has ended.
 func (d *reference) Wait(ctx context.Context, _ inference.Ticket) error {
 	return errors.Join(d.err, context.Cause(ctx))
 }
