@@ -61,8 +61,8 @@ var conditions = []*condition{
 			you can get it here by {day}
 			it makes it here by {day}
 			it can be here by {day}
-			~you can make it by {day}
-			~it gets here by {day}
+			~you can get it by {day}
+			~it makes it by {day}
 			~you can have it here by {day}
 		`),
 		met: phrasings(`

@@ -2,6 +2,7 @@ package desk
 
 import (
 	"math/rand/v2"
+	"slices"
 )
 
 // maxWords is the length from which on a message gets no further remarks.
@@ -120,9 +121,20 @@ func (g *Generator) write(f *frame, wanted *intent) string {
 		if i > 0 && g.chance(max(t.asides, 0.3)) {
 			core = append(core, s.expand(asides.pick(g.r, g.pool)))
 		}
-		core = append(core, s.expand(f.parts[i].pick(g.r, g.pool)))
+		core = append(core, g.part(f, i, s, core))
 	}
 	return g.noise(t, g.dress(t, s, core))
+}
+
+// part writes one part of a frame: a later one neither greets nor repeats what
+// stands before it.
+func (g *Generator) part(f *frame, i int, s *scene, before []string) string {
+	for {
+		text := s.expand(f.parts[i].pick(g.r, g.pool))
+		if i == 0 || !greets(text) && !slices.Contains(before, text) {
+			return text
+		}
+	}
 }
 
 func (g *Generator) chance(p float64) bool { return g.r.Float64() < p }

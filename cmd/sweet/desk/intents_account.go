@@ -16,7 +16,7 @@ var login = &intent{
 		after your update the app logs me out every minute
 		my account is blocked after three wrong passwords
 		the sign in page stays blank
-		~signing in gives me an error every time
+		~there is an error every time I log in
 		~I am locked out and the reset link is dead
 		~the login page says my password is wrong
 	`),
@@ -123,7 +123,7 @@ var deleteAccount = &intent{
 		wiping my personal data
 		the closing of my profile
 		leaving your shop for good
-		~having my data wiped
+		~getting my data wiped
 		~erasing my account
 		~the deletion of my data
 	`),
@@ -163,7 +163,7 @@ var newsletter = &intent{
 		your ads come to my late {relative}'s inbox
 		the newsletter comes in a language I can't read
 		~I opted out and your newsletter still comes
-		~your advertising mails fill up my inbox
+		~I am drowning in your advertising mails
 		~the unsubscribe link leads nowhere and I get ads every day
 	`),
 	asks: phrasings(`
@@ -213,7 +213,7 @@ var newsletter = &intent{
 		I opted out on the site
 		the weekly mails come once a week now
 		the flood of ads is over
-		~I was taken off the newsletter
+		~you took me off the newsletter
 		~the promotional mails have stopped
 		~my spam filter handles the ads
 	`),
@@ -416,7 +416,7 @@ var praise = &intent{
 		praising your team
 		my joy about the {p}
 		~my compliment for your team
-		~how much my family loves the {p}
+		~how happy my family is with the {p}
 		~the fantastic service
 	`),
 	solved: phrasings(`

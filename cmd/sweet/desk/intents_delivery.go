@@ -125,7 +125,7 @@ var missingParcel = &intent{
 		the neighbor who is said to have my {p}
 		~the theft of the {p}
 		~the {p} that vanished from my doorstep
-		~the parcel handed to a stranger
+		~the parcel handed to somebody else
 	`),
 	solved: phrasings(`
 		my neighbor had the {p} all along

@@ -460,8 +460,8 @@ var setupHelp = &intent{
 		I can't tell which way round the panel goes
 		the app for the {p} asks for a pairing code
 		~the manual doesn't explain how to put the {p} together
-		~I can't figure out which button starts the setup
-		~the assembly instructions make no sense to me
+		~I can't figure out which button stops the setup
+		~the assembly video makes no sense to me
 	`),
 	asks: phrasings(`
 		explain how to assemble the {p}
@@ -478,7 +478,7 @@ var setupHelp = &intent{
 		describe how the panel goes in
 		~walk me through the setup of the {p}
 		~send me the assembly instructions
-		~explain how to pair the {p} with my phone
+		~explain the pairing of the {p} with my phone
 	`),
 	topics: phrasings(`
 		the assembly of the {p}

@@ -33,7 +33,7 @@ var cancelOrder = &intent{
 		withdraw the order for the {p}
 		make sure the {p} never ships
 		annul the purchase
-		~drop order {n} altogether and void it
+		~drop order {n} and void it
 		~call off my {p}
 		~cancel my purchase of the {p}
 	`),
@@ -230,7 +230,7 @@ var refundStatus = &intent{
 		you promised to refund me by {day} and I see nothing
 		my refund has been pending for {mon} weeks
 		I am still owed {amt} for the {p}
-		your mail said refunded and my account says otherwise
+		your mail said refunded and my account says nothing of the kind
 		the refund for order {n} never came
 		I keep looking at my account for the refund
 		my refund seems to have got lost
@@ -563,7 +563,7 @@ var priceDrop = &intent{
 		the advertised price
 		~the lowest price for the {p}
 		~the price in your ad
-		~the difference between the price I paid and today's
+		~the difference from the price I paid
 	`),
 	solved: phrasings(`
 		you credited the price difference
@@ -653,6 +653,6 @@ var giftCard = &intent{
 		I found the mail with the gift card
 		~the {amt} gift card was activated
 		~the balance of the gift card is known now
-		~you resent the digital gift card
+		~you found the digital gift card
 	`),
 }

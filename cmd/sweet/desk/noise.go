@@ -2,6 +2,7 @@ package desk
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -10,15 +11,13 @@ import (
 // dress puts a greeting, remarks and a closing around the matter of a message.
 func (g *Generator) dress(t *tone, s *scene, core []string) string {
 	sentences := core
-	words := len(strings.Fields(strings.Join(core, " ")))
 	seen := strings.Join(core, " ")
-	for words < maxWords && g.chance(t.asides) {
+	for len(strings.Fields(seen)) < maxWords && g.chance(t.asides) {
 		aside := s.expand(asides.pick(g.r, g.pool))
-		if strings.Contains(seen, aside) {
-			break
+		if resembles(seen, aside) {
+			continue
 		}
 		seen += " " + aside
-		words += len(strings.Fields(aside))
 		if g.chance(0.6) {
 			sentences = append([]string{aside}, sentences...)
 		} else {
@@ -26,9 +25,9 @@ func (g *Generator) dress(t *tone, s *scene, core []string) string {
 		}
 	}
 	text := ""
-	if !greets(sentences[0]) && g.chance(0.5) {
+	if !slices.ContainsFunc(core, greets) && g.chance(0.5) {
 		text = s.expand(t.openers.pick(g.r, g.pool))
-		if !strings.HasSuffix(text, "?") {
+		if !marked(text) {
 			text += oneOf(g.r, []string{",", ",", ".", "!"})
 		}
 	}
@@ -36,6 +35,16 @@ func (g *Generator) dress(t *tone, s *scene, core []string) string {
 		text = follow(text, sentence)
 	}
 	return g.sign(t, s, text)
+}
+
+// resembles says whether a remark has a longer word that was said already.
+func resembles(text, remark string) bool {
+	for _, w := range strings.Fields(remark) {
+		if len(w) >= 5 && strings.Contains(text, w) {
+			return true
+		}
+	}
+	return false
 }
 
 // follow appends a sentence to a text, with a mark between the two.
@@ -49,7 +58,12 @@ func follow(text, sentence string) string {
 	return text + " " + sentence
 }
 
-func marked(text string) bool { return strings.ContainsRune(".,?!:>\"", rune(text[len(text)-1])) }
+// marked says whether a text ends with a mark, an emoji among them, so that a
+// sentence can follow.
+func marked(text string) bool {
+	last, _ := utf8.DecodeLastRuneInString(text)
+	return !unicode.IsLetter(last) && !unicode.IsDigit(last)
+}
 
 // greets says whether a sentence already says hello.
 func greets(sentence string) bool {

@@ -87,7 +87,7 @@ var tones = []tone{
 			for the last time
 			~seriously?
 			~listen
-			~hello? hello?
+			~seriously, unbelievable
 		`),
 		closers: phrasings(`
 			this is ridiculous
@@ -112,7 +112,7 @@ var tones = []tone{
 			dear ladies and gentlemen
 			~dear ladies and gentlemen of the team
 			~dear support
-			~good day, dear team
+			~dear sir
 		`),
 		closers: phrasings(`
 			kind regards, {name}
