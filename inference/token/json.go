@@ -127,11 +127,26 @@ func parseModel(data json.RawMessage, o *Options) (map[string]int, error) {
 	if isNull(m.Vocab) {
 		return nil, errors.New("model: vocab is missing")
 	}
+	return parseIDs(m.Vocab)
+}
+
+// parseIDs reads the ids of the pieces.
+func parseIDs(data json.RawMessage) (map[string]int, error) {
 	var ids map[string]int
-	if err := decode(m.Vocab, &ids); err != nil {
-		return nil, fmt.Errorf("model.vocab: %w", err)
+	err := decode(data, &ids)
+	if err == nil {
+		return ids, nil
 	}
-	return ids, nil
+	// Tell the piece, if the fault is in one.
+	var values map[string]json.RawMessage
+	if json.Unmarshal(data, &values) == nil {
+		for _, piece := range slices.Sorted(maps.Keys(values)) {
+			if json.Unmarshal(values[piece], new(int)) != nil {
+				return nil, fmt.Errorf("model.vocab: the id of %q is %.20s, not a whole number", piece, values[piece])
+			}
+		}
+	}
+	return nil, fmt.Errorf("model.vocab: %w", err)
 }
 
 // addTokens puts the added tokens that the model's vocabulary lacks behind it.

@@ -56,7 +56,7 @@ func appendPieces[S string | []byte](dst []int32, t *trie, word S, fold *[256]by
 // newTrie builds the trie of vocab. Pieces of more than maxChars characters are
 // left out: no word is as long.
 func newTrie(vocab []string, maxChars int) trie {
-	var words, tails []key
+	words, tails := make([]key, 0, len(vocab)), make([]key, 0, len(vocab))
 	for id, piece := range vocab {
 		text, continues := strings.CutPrefix(piece, continuation)
 		switch {
