@@ -1,6 +1,7 @@
 package inference
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -134,7 +135,10 @@ func setIf[T any](to, value *T) {
 
 // jsonError names the field that a JSON error is about, where it knows.
 func jsonError(err error) error {
-	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && wrong.Field != "" {
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		if wrong.Field == "" {
+			return fmt.Errorf("got a JSON %s, want an object", wrong.Value)
+		}
 		return fmt.Errorf("%s: got a JSON %s, want %s", wrong.Field, wrong.Value, wrong.Type)
 	}
 	return fmt.Errorf("not valid JSON: %w", err)
@@ -229,7 +233,7 @@ func (c Config) Validate() error {
 	if !(c.Epsilon > 0 && c.Epsilon < 1) {
 		return fmt.Errorf("layer_norm_eps: %v is not between 0 and 1", c.Epsilon)
 	}
-	return errors.Join(c.validateLabels(), c.validateExits(), c.validateMethod())
+	return cmp.Or(c.validateLabels(), c.validateExits(), c.validateMethod())
 }
 
 func (c Config) validateLabels() error {

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -115,7 +116,7 @@ func TestLogitsAreThoseOfPyTorch(t *testing.T) {
 			answers := 0
 			err = r.Each(t.Context(), rows, func(row, stage int, _ inference.Exit, logits []float32) bool {
 				answers++
-				want, scale := g.Modes["ee"].Logits[fmt.Sprint(stage)][row], 1.0
+				want, scale := g.Modes["ee"].Logits[strconv.Itoa(stage)][row], 1.0
 				for _, z := range want {
 					scale = max(scale, math.Abs(z))
 				}

@@ -101,6 +101,9 @@ func parseHeader(header []byte) ([]entry, error) {
 			}
 			continue
 		}
+		if f.key == "" {
+			return nil, errors.New("header: a tensor without a name")
+		}
 		e, err := parseEntry(f)
 		if err != nil {
 			return nil, fmt.Errorf("tensor %q: %w", f.key, err)
@@ -350,6 +353,20 @@ type member struct {
 // a key that comes twice, where two readers could see two different files.
 func parseObject(data []byte) ([]member, error) {
 	d := json.NewDecoder(bytes.NewReader(data))
+	members, err := decodeObject(d)
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, errors.New("the JSON ends early")
+	}
+	if err != nil {
+		return nil, err
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("something follows the closing brace")
+	}
+	return members, nil
+}
+
+func decodeObject(d *json.Decoder) ([]member, error) {
 	if t, err := d.Token(); err != nil {
 		return nil, err
 	} else if t != json.Delim('{') {
@@ -376,11 +393,6 @@ func parseObject(data []byte) ([]member, error) {
 		}
 		members = append(members, m)
 	}
-	if _, err := d.Token(); err != nil {
-		return nil, err
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("something follows the closing brace")
-	}
-	return members, nil
+	_, err := d.Token()
+	return members, err
 }
