@@ -38,8 +38,8 @@ func checkShape(c *inference.Config) error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
-	if c.Width%lanes != 0 || c.FeedForward%lanes != 0 {
-		return fmt.Errorf("width %d and feed-forward width %d must be multiples of %d", c.Width, c.FeedForward, lanes)
+	if c.FeedForward%lanes != 0 {
+		return fmt.Errorf("intermediate_size: %d is no multiple of %d, as training needs", c.FeedForward, lanes)
 	}
 	return nil
 }

@@ -1,0 +1,242 @@
+package train
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+
+	"sweetspot/inference"
+)
+
+// smallConfig is a model of three layers with an exit after the first and the
+// last.
+func smallConfig(pooling ...inference.Pooling) *inference.Config {
+	return &inference.Config{
+		Vocab: 60, Width: 48, Layers: 3, Heads: 2, FeedForward: 40, Positions: 40, Types: 2, Epsilon: 1e-12,
+		Labels: []string{"a", "b", "c", "d", "e"}, Exits: []int{1, 3}, Pooling: pooling,
+		Score: inference.MaxProbability, Method: inference.SWEET,
+	}
+}
+
+func smallOptions(m Method) *Options {
+	o := DefaultOptions()
+	o.Method, o.ExitWeights, o.BatchRows, o.Epochs, o.Dropout = m, []float32{0.3, 1}, 8, 2, 0
+	return &o
+}
+
+// wide makes all weights so large that every part of the network matters.
+func wide(n *network, seed uint64) {
+	r := source(seed)
+	for i := range n.weights {
+		n.weights[i] += float32(r.NormFloat64() * 0.15)
+	}
+}
+
+func smallRows(c *inference.Config, count int) []Row {
+	rows := exampleRows(c, count)
+	for i := range rows {
+		n := 1 + i*7%13
+		rows[i].Tokens = rows[i].Tokens[:n]
+		rows[i].Second = n - n/3
+	}
+	return rows
+}
+
+func newSmall(t *testing.T, c *inference.Config, o *Options, threads int) *network {
+	t.Helper()
+	n, err := newNetwork(c, o, newEngine(t, "auto", threads))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.layout.initialize(n.weights, 1)
+	wide(n, 5)
+	return n
+}
+
+func smallBatch(c *inference.Config, count int) *batch {
+	rows := smallRows(c, count)
+	indices := make([]int32, count)
+	for i := range indices {
+		indices[i] = int32(i)
+	}
+	var b batch
+	b.fill(rows, indices)
+	return &b
+}
+
+func TestGradientsEqualDifferencesInFloat64(t *testing.T) {
+	cases := []struct {
+		name    string
+		pooling []inference.Pooling
+		method  Method
+		dropout float64
+	}{
+		{"early exit, first token", []inference.Pooling{inference.CLS, inference.CLS}, Method{Pass: 1}, 0},
+		{"sweet, mean of tokens", []inference.Pooling{inference.Mean, inference.Mean}, Method{}, 0},
+		{"half of the gradient passes", []inference.Pooling{inference.Mean, inference.CLS}, Method{Pass: 0.5}, 0},
+		{"early exit with dropout", []inference.Pooling{inference.CLS, inference.Mean}, Method{Pass: 1}, 0.2},
+		{"sweet with dropout and a shared pooler", []inference.Pooling{inference.CLS, inference.CLS}, Method{SharedPooler: true, GlobalClip: true}, 0.2},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			config, options := smallConfig(c.pooling...), smallOptions(c.method)
+			options.Dropout = c.dropout
+			n := newSmall(t, config, options, 2)
+			b := smallBatch(config, 5)
+			const step = 3
+			losses := n.gradients(b, step)
+			r := newReference(n, step)
+			for exit, want := range r.losses(b) {
+				if math.Abs(losses[exit]-want) > 1e-5*want {
+					t.Errorf("loss of exit %d: got %v, want %v", exit, losses[exit], want)
+				}
+			}
+			all := norm64(n.grads)
+			for i, p := range n.layout.tensors {
+				grads := n.layout.of(n.grads, p.name)
+				at := largest(grads)
+				got, want := float64(grads[at]), r.difference(b, p, p.from+at)
+				if limit := 1e-4 * (norm64(grads) + 1e-3*all); math.Abs(got-want) > limit {
+					t.Errorf("tensor %d, %s[%d]: got gradient %v, want %v", i, p.name, at, got, want)
+				}
+			}
+		})
+	}
+}
+
+func largest(x []float32) int {
+	at := 0
+	for i, v := range x {
+		if math.Abs(float64(v)) > math.Abs(float64(x[at])) {
+			at = i
+		}
+	}
+	return at
+}
+
+// difference is the central difference of what the gradient of a weight of
+// group i should be of: the losses of exits j ≥ i, each times its weight and
+// the share of its gradient that passes the exits between. A pooler that all
+// exits share belongs to each of them.
+func (r *reference) difference(b *batch, p tensor, at int) float64 {
+	const h = 1e-5
+	was := r.weights[at]
+	r.weights[at] = was + h
+	up := r.losses(b)
+	r.weights[at] = was - h
+	down := r.losses(b)
+	r.weights[at] = was
+	var sum float64
+	for exit := p.group; exit < len(up); exit++ {
+		share := math.Pow(float64(r.options.Method.Pass), float64(exit-p.group))
+		if r.layout.shared && slices.Contains([]string{"exits.0.pooler.dense.weight", "exits.0.pooler.dense.bias"}, p.name) {
+			share = 1
+		}
+		sum += share * float64(r.options.ExitWeights[exit]) * (up[exit] - down[exit]) / (2 * h)
+	}
+	return sum
+}
+
+func TestLaterLossesGiveEarlierGroupsNoGradientUnderSweet(t *testing.T) {
+	config, options := smallConfig(inference.CLS, inference.CLS), smallOptions(Method{})
+	options.ExitWeights = []float32{1, 1}
+	n := newSmall(t, config, options, 2)
+	options.ExitWeights[0] = 0 // only the last exit's loss is left
+	n.gradients(smallBatch(config, 5), 0)
+	first, last := n.layout.groups[0], n.layout.groups[1]
+	for i, g := range n.grads[first.from:first.to] {
+		if g != 0 {
+			t.Fatalf("gradient %d of group 1: got %v, want 0", i, g)
+		}
+	}
+	if norm64(n.grads[last.from:last.to]) == 0 {
+		t.Error("the last group has no gradient either")
+	}
+}
+
+func TestWordsOutsideTheBatchHaveNoGradient(t *testing.T) {
+	config, options := smallConfig(inference.Mean, inference.Mean), smallOptions(Method{Pass: 1})
+	n := newSmall(t, config, options, 2)
+	n.gradients(smallBatch(config, 40), 0)
+	b := smallBatch(config, 3)
+	n.gradients(b, 1)
+	for word := range config.Vocab {
+		got := norm64(n.dw.word[word*config.Width:(word+1)*config.Width]) > 0
+		if want := slices.Contains(b.IDs, int32(word)); got != want {
+			t.Errorf("word %d has a gradient: got %v, want %v", word, got, want)
+		}
+	}
+}
+
+// trained returns the weights after some steps.
+func trained(t *testing.T, c *inference.Config, o *Options, threads, steps int) *network {
+	t.Helper()
+	n, err := newNetwork(c, o, newEngine(t, "auto", threads))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.layout.initialize(n.weights, o.Seed)
+	opt := newOptimizer(n)
+	rows := smallRows(c, 64)
+	var b batch
+	for step := range steps {
+		b.fill(rows, order(rows, 32, o.Seed, step)[0])
+		n.gradients(&b, step)
+		opt.step(step, steps+1)
+	}
+	return n
+}
+
+func TestThreadsDoNotChangeTheWeights(t *testing.T) {
+	for _, pass := range []float32{0, 1} {
+		t.Run(fmt.Sprint("pass ", pass), func(t *testing.T) {
+			config, options := smallConfig(inference.CLS, inference.Mean), smallOptions(Method{Pass: pass})
+			config.Width, config.FeedForward, options.Dropout = 96, 384, 0.1
+			want := trained(t, config, options, 1, 4)
+			for _, threads := range []int{2, 3} {
+				got := trained(t, config, options, threads, 4)
+				if i := firstDifference(got.weights, want.weights); i >= 0 {
+					t.Errorf("%d threads, weight %d: got %v, want %v", threads, i, got.weights[i], want.weights[i])
+				}
+			}
+		})
+	}
+}
+
+func firstDifference(a, b []float32) int {
+	for i := range b {
+		if math.Float32bits(a[i]) != math.Float32bits(b[i]) {
+			return i
+		}
+	}
+	return -1
+}
+
+func TestFirstGroupOfSweetIsTheModelOfThatDepth(t *testing.T) {
+	whole, options := smallConfig(inference.CLS, inference.CLS), smallOptions(Method{})
+	options.ExitWeights, options.Dropout = []float32{1, 1}, 0.1
+	alone, aloneOptions := smallConfig(inference.CLS), smallOptions(Method{})
+	alone.Layers, alone.Exits = 1, []int{1}
+	aloneOptions.ExitWeights, aloneOptions.Dropout = []float32{1}, 0.1
+	got, want := trained(t, alone, aloneOptions, 2, 5), trained(t, whole, options, 2, 5)
+	if len(got.weights) != want.layout.groups[0].to {
+		t.Fatalf("got %d weights, want %d", len(got.weights), want.layout.groups[0].to)
+	}
+	if i := firstDifference(want.weights, got.weights); i >= 0 {
+		t.Errorf("weight %d: got %v, want %v", i, got.weights[i], want.weights[i])
+	}
+}
+
+func TestSweetKeepsTheActivationsOfOneGroup(t *testing.T) {
+	config := smallConfig(inference.CLS, inference.CLS)
+	for _, c := range []struct {
+		pass float32
+		want int
+	}{{0, 2}, {0.5, 3}, {1, 3}} {
+		n := newSmall(t, config, smallOptions(Method{Pass: c.pass}), 1)
+		if got := len(n.layers); got != c.want {
+			t.Errorf("pass %v: activations of %d layers, want %d", c.pass, got, c.want)
+		}
+	}
+}

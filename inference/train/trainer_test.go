@@ -1,0 +1,215 @@
+package train
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"sweetspot/inference"
+)
+
+func newTrainer(t *testing.T, change func(c *inference.Config, o *Options)) *Trainer {
+	t.Helper()
+	c, o := smallConfig(inference.CLS, inference.CLS), smallOptions(Method{})
+	o.Dropout = 0.1
+	if change != nil {
+		change(c, o)
+	}
+	tr, err := New(*c, *o, smallRows(c, 60), Words{Unknown: 1, Separator: 3}, newEngine(t, "auto", 2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tr
+}
+
+func ignore(Progress) error { return nil }
+
+func TestSameSeedGivesSameBytes(t *testing.T) {
+	run := func(seed uint64) []float32 {
+		tr := newTrainer(t, func(_ *inference.Config, o *Options) { o.Seed = seed })
+		if err := tr.Run(t.Context(), ignore); err != nil {
+			t.Fatal(err)
+		}
+		return tr.network.weights
+	}
+	want := run(7)
+	if i := firstDifference(run(7), want); i >= 0 {
+		t.Errorf("the same seed gave another weight %d", i)
+	}
+	if firstDifference(run(8), want) < 0 {
+		t.Error("another seed gave the same weights")
+	}
+}
+
+func TestResumedRunEqualsUninterruptedRun(t *testing.T) {
+	whole := newTrainer(t, nil)
+	if err := whole.Run(t.Context(), ignore); err != nil {
+		t.Fatal(err)
+	}
+	for _, stopAt := range []int{0, 1, 8, 11} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		stopped := newTrainer(t, nil)
+		stop := errors.New("stop here")
+		if stopAt == 0 {
+			cancel(stop)
+		}
+		err := stopped.Run(ctx, func(p Progress) error {
+			if p.Step == stopAt {
+				cancel(stop)
+			}
+			return nil
+		})
+		if !errors.Is(err, stop) || stopped.Done() != stopAt {
+			t.Fatalf("stopped after step %d with %v, want step %d and %v", stopped.Done(), err, stopAt, stop)
+		}
+		var file bytes.Buffer
+		if err := stopped.Save(&file); err != nil {
+			t.Fatal(err)
+		}
+		resumed := newTrainer(t, nil)
+		if err := resumed.Resume(&file); err != nil {
+			t.Fatal(err)
+		}
+		if err := resumed.Run(t.Context(), ignore); err != nil {
+			t.Fatal(err)
+		}
+		if i := firstDifference(resumed.network.weights, whole.network.weights); i >= 0 {
+			t.Errorf("resumed after step %d: weight %d differs", stopAt, i)
+		}
+	}
+}
+
+func TestCheckpointOfAnotherRunIsRefused(t *testing.T) {
+	var file bytes.Buffer
+	if err := newTrainer(t, nil).Save(&file); err != nil {
+		t.Fatal(err)
+	}
+	good := file.String()
+	line, arrays, _ := strings.Cut(good, "\n")
+	cases := []struct {
+		name, file string
+		change     func(c *inference.Config, o *Options)
+		want       string
+	}{
+		{"another learning rate", good, func(_ *inference.Config, o *Options) { o.Rate = 0.5 }, "rate 0.001, now 0.5"},
+		{"another width", good, func(c *inference.Config, _ *Options) { c.Width = 64 }, "another model"},
+		{"empty file", "", nil, "unexpected EOF"},
+		{"no JSON", "x\n", nil, "first line"},
+		{"arrays cut short", good[:len(good)-5], nil, "checkpoint"},
+		{"no arrays", line + "\n", nil, "checkpoint"},
+		{"step beyond the end", strings.Replace(line, `"step":0`, `"step":99`, 1) + "\n" + arrays, nil, "step 99 of 16"},
+		{"another format", strings.Replace(line, `"format":1`, `"format":9`, 1) + "\n" + arrays, nil, "format 9"},
+		{"other rows", strings.Replace(line, `"rows":"`, `"rows":"0`, 1) + "\n" + arrays, nil, "other training rows"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			err := newTrainer(t, c.change).Resume(strings.NewReader(c.file))
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want an error with %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestTrainingLearns(t *testing.T) {
+	c, o := smallConfig(inference.Mean, inference.CLS), smallOptions(Method{})
+	o.Epochs, o.Rate, o.UnknownRate = 30, 3e-3, 0
+	rows := smallRows(c, 60)
+	for i := range rows { // the label is in the second token
+		rows[i].Tokens = append([]int32{2, 10 + rows[i].Label}, rows[i].Tokens...)
+	}
+	tr, err := New(*c, *o, rows, Words{Unknown: 1, Separator: 3}, newEngine(t, "auto", 2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var last []float64
+	if err := tr.Run(t.Context(), func(p Progress) error { last = p.Losses; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	for exit, loss := range last {
+		if !(loss < 0.2) {
+			t.Errorf("loss of exit %d after training: got %v, want below 0.2", exit+1, loss)
+		}
+	}
+}
+
+func TestTensorsAreThoseOfTheModel(t *testing.T) {
+	for name, method := range map[string]Method{"own poolers": {}, "a shared pooler": {Pass: 1, SharedPooler: true}} {
+		t.Run(name, func(t *testing.T) {
+			tr := newTrainer(t, func(_ *inference.Config, o *Options) { o.Method = method })
+			dir := tr.Directory()
+			if err := dir.Check(); err != nil {
+				t.Fatal(err)
+			}
+			first, second := dir.Tensors["exits.0.pooler.dense.weight"], dir.Tensors["exits.1.pooler.dense.weight"]
+			if got := firstDifference(first.Data, second.Data) < 0; got != method.SharedPooler {
+				t.Errorf("the poolers are equal: got %v, want %v", got, method.SharedPooler)
+			}
+			other := newTrainer(t, func(_ *inference.Config, o *Options) { o.Method, o.Seed = method, 99 })
+			delete(dir.Tensors, "exits.1.classifier.bias")
+			if drawn := other.Start(dir.Tensors); !slices.Equal(drawn, []string{"exits.1.classifier.bias"}) {
+				t.Errorf("tensors that keep their drawn values: got %v, want the one that is missing", drawn)
+			}
+			if i := firstDifference(other.network.weights, tr.network.weights); i >= 0 {
+				t.Errorf("weight %d was not taken over", i)
+			}
+		})
+	}
+}
+
+func TestWhatCannotBeTrainedIsRefused(t *testing.T) {
+	type settings struct {
+		c    *inference.Config
+		o    *Options
+		rows *[]Row
+	}
+	cases := []struct {
+		name   string
+		change func(s settings)
+		want   string
+	}{
+		{"feed-forward width of no whole vectors", func(s settings) { s.c.FeedForward = 20 }, "multiple of 8"},
+		{"heads that do not divide the width", func(s settings) { s.c.Heads = 5 }, "num_attention_heads"},
+		{"one exit weight for two exits", func(s settings) { s.o.ExitWeights = []float32{1} }, "1 exit weights for 2 exits"},
+		{"an exit weight of 0", func(s settings) { s.o.ExitWeights = []float32{0, 1} }, "exit weight 0"},
+		{"no epochs", func(s settings) { s.o.Epochs = 0 }, "epochs is 0"},
+		{"batches of no rows", func(s settings) { s.o.BatchRows = 0 }, "batch is 0"},
+		{"a learning rate that is no number", func(s settings) { s.o.Rate = math.NaN() }, "learning rate"},
+		{"a dropout of everything", func(s settings) { s.o.Dropout = 1 }, "dropout"},
+		{"a share above 1", func(s settings) { s.o.Method.Pass = 2 }, "share 2"},
+		{"no rows", func(s settings) { *s.rows = nil }, "no training rows"},
+		{"a row that is too long", func(s settings) { (*s.rows)[3].Tokens = make([]int32, 41) }, "row 3 has 41 tokens"},
+		{"a token outside the vocabulary", func(s settings) { (*s.rows)[3].Tokens = []int32{60} }, "outside the vocabulary"},
+		{"a row without a label", func(s settings) { (*s.rows)[3].Label = -1 }, "label -1"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			config, options := smallConfig(inference.CLS, inference.CLS), smallOptions(Method{})
+			rows := smallRows(config, 10)
+			c.change(settings{config, options, &rows})
+			_, err := New(*config, *options, rows, Words{}, newEngine(t, "portable", 1))
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want an error with %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestSaveReportsAFullDisk(t *testing.T) {
+	full := errors.New("no space left")
+	err := newTrainer(t, nil).Save(failingWriter{full})
+	if !errors.Is(err, full) {
+		t.Errorf("got %v, want %v", err, full)
+	}
+}
+
+type failingWriter struct{ err error }
+
+func (w failingWriter) Write([]byte) (int, error) { return 0, w.err }
+
+var _ io.Writer = failingWriter{}
