@@ -37,15 +37,15 @@ type Config struct {
 	LogFormat string         `env:"LOG_FORMAT" unset:"text on a terminal, else json" doc:"text or json"`
 }
 
-// Load reads a Config from variables of the form NAME=value, as os.Environ
+// Load reads a Config from variables of the form NAME=value, as [os.Environ]
 // gives them, and reports every fault at once. Warnings are for the log.
-func Load(environ []string) (c Config, warnings []string, err error) {
+func Load(ctx context.Context, environ []string) (c Config, warnings []string, err error) {
 	env := newEnvironment(environ)
 	var known []Field
 	var faults []error
 	for f := range fields(reflect.ValueOf(&c).Elem(), prefix) {
 		known = append(known, f)
-		if err := decode(env, f); err != nil {
+		if err := decode(ctx, env, f); err != nil {
 			faults = append(faults, err)
 		}
 	}
@@ -62,7 +62,7 @@ func Load(environ []string) (c Config, warnings []string, err error) {
 
 // decode sets f's field through go-envconfig, one field at a time, so that one
 // bad variable does not hide the next.
-func decode(env environment, f Field) error {
+func decode(ctx context.Context, env environment, f Field) error {
 	v, ok, err := env.value(f)
 	if err != nil {
 		return err
@@ -74,7 +74,7 @@ func decode(env environment, f Field) error {
 		Name: "Value", Type: f.value.Type(), Tag: reflect.StructTag(fmt.Sprintf("env:%q", f.tag)),
 	}}))
 	lookup := envconfig.LookuperFunc(func(string) (string, bool) { return v, ok })
-	if err := envconfig.ProcessWith(context.Background(), &envconfig.Config{Target: holder.Interface(), Lookuper: lookup}); err != nil {
+	if err := envconfig.ProcessWith(ctx, &envconfig.Config{Target: holder.Interface(), Lookuper: lookup}); err != nil {
 		return fmt.Errorf("%s=%s: %w", f.Name, shown(f, v), plain(err))
 	}
 	f.value.Set(holder.Elem().Field(0))

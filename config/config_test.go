@@ -20,7 +20,7 @@ var minimal = []string{
 }
 
 func TestLoadMinimal(t *testing.T) {
-	c, warnings, err := Load(minimal)
+	c, warnings, err := Load(t.Context(), minimal)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"a dead letter topic that it reads itself", []string{"SWEET_DLQ=kafka:texts"}, []string{"SWEET_DLQ=kafka:texts", "for ever"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, _, err := Load(append(slices.Clone(minimal), tt.add...))
+			_, _, err := Load(t.Context(), append(slices.Clone(minimal), tt.add...))
 			if err == nil {
 				t.Fatal("no error")
 			}
@@ -61,7 +61,7 @@ func TestLoadRefuses(t *testing.T) {
 }
 
 func TestLoadIgnoresServiceLinks(t *testing.T) {
-	_, warnings, err := Load(append(slices.Clone(minimal),
+	_, warnings, err := Load(t.Context(), append(slices.Clone(minimal),
 		"SWEET_WORKER_SERVICE_HOST=10.0.0.1", "SWEET_WORKER_SERVICE_PORT_HTTP=8080",
 		"SWEET_WORKER_PORT=tcp://10.0.0.1:8080", "SWEET_WORKER_PORT_8080_TCP_ADDR=10.0.0.1"))
 	if err != nil {
@@ -73,7 +73,7 @@ func TestLoadIgnoresServiceLinks(t *testing.T) {
 }
 
 func TestPrintShowsEveryVariable(t *testing.T) {
-	c, _, err := Load(minimal)
+	c, _, err := Load(t.Context(), minimal)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +86,7 @@ func TestPrintShowsEveryVariable(t *testing.T) {
 			t.Errorf("%s is not printed", f.Name)
 		}
 	}
-	again, _, err := Load(strings.Split(strings.TrimSpace(b.String()), "\n"))
+	again, _, err := Load(t.Context(), strings.Split(strings.TrimSpace(b.String()), "\n"))
 	if err != nil {
 		t.Errorf("what is printed does not load: %v", err)
 	}
@@ -160,8 +160,8 @@ func FuzzLoad(f *testing.F) {
 	f.Add("SWEET_KAFKA_BROKERS", "a:1,b:2")
 	f.Add("SWEET_NATS_PASSWORD_FILE", "/nowhere")
 	f.Add("SWEET_", "\x00=")
-	f.Fuzz(func(_ *testing.T, name, value string) {
-		_, _, err := Load(append(slices.Clone(minimal), name+"="+value))
+	f.Fuzz(func(t *testing.T, name, value string) {
+		_, _, err := Load(t.Context(), append(slices.Clone(minimal), name+"="+value))
 		_ = err // any answer will do, as long as there is one
 	})
 }

@@ -56,7 +56,7 @@ func shown(f Field, v string) string {
 
 // text returns a field's value as the environment would write it.
 func text(v reflect.Value) string {
-	if s, ok := v.Interface().(fmt.Stringer); ok {
+	if s, ok := reflect.TypeAssert[fmt.Stringer](v); ok {
 		return s.String()
 	}
 	if v.Kind() != reflect.Slice {
