@@ -10,7 +10,7 @@ const (
 		I have two questions. one is about {1.topic}, one about {2.topic}
 		there is {1.topic} and there is {2.topic}
 		I wrote to you about {1.topic} and about {2.topic}
-		{1.says} and {2.says}
+		for one, {1.says}. for another, {2.says}
 		{1.says}. and {2.says}
 		I asked you to {1.ask} and to {2.ask}
 		my list has {1.topic} and {2.topic} on it
@@ -47,7 +47,7 @@ const (
 		meanwhile {a.solved} and {b.solved}, so you know what is left
 		well, {a.solved}. and {b.solved}
 		since then {a.solved}. {b.solved} too
-		{a.solved}, and today {b.solved}. please do the rest
+		{a.solved}, and also {b.solved}. please do the rest
 		~meanwhile {a.solved}, and {b.solved} too
 		~since then {a.solved} and {b.solved}, so one to go
 		~{a.solved}. and {b.solved}, so please do the rest
@@ -57,9 +57,9 @@ const (
 		{2.solved} and {1.solved}, and {3.solved} too
 		meanwhile {3.solved}, {1.solved} and {2.solved}
 		well, {1.solved}. {3.solved}. and {2.solved}
-		~since then {1.solved}, {3.solved} and {2.solved}
-		~meanwhile {2.solved}, {3.solved} and {1.solved}
-		~{3.solved}, {2.solved}, and {1.solved} too
+		~since then {2.solved} and {1.solved}, and {3.solved} too
+		~meanwhile {3.solved}, {1.solved} and {2.solved} too
+		~well, {1.solved}, {2.solved} and {3.solved}
 	`
 )
 
@@ -276,7 +276,7 @@ var level4 = slices.Concat(
 			it's not {1.topic} and not {2.topic}, I just wanted to say hello
 			~{1.ask}. no, scrap that, {2.ask}. no, do nothing
 			~it's not {1.topic} and not {2.topic}, I don't need anything
-			~what would happen if I asked you to {1.ask}? just curious, I am fine
+			~what would happen if I asked you to {1.ask} or to {2.ask}? I am fine, just curious
 		`),
 	},
 )
@@ -309,6 +309,8 @@ var ironies = phrasings(`
 	best shop of the year, bravo
 	I have rarely seen such a friendly mess
 	a raise for whoever had that idea
+	I adore your wonderful shop, really
+	bravo, what a happy family you must be
 	~five stars for the whole team, really
 	~what a wonderful job, bravo
 	~I am over the moon, really, a medal for the team

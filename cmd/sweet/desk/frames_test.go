@@ -151,3 +151,27 @@ func TestFramesOfTwoStepsAreMostOfLevelFour(t *testing.T) {
 		t.Errorf("got a share of %.2f, want at least 0.6", got)
 	}
 }
+
+// slotOrder is what a wording mentions, in order.
+func slotOrder(wording string) string {
+	return strings.Join(slotNames.FindAllString(wording, -1), " ")
+}
+
+func TestHeldOutWordingsOfFramesKeepAKnownOrder(t *testing.T) {
+	for _, f := range allFrames() {
+		if f.places == 0 {
+			continue // small talk has no order
+		}
+		for i := range f.parts {
+			known := map[string]bool{}
+			for _, wording := range f.parts[i][Train] {
+				known[slotOrder(wording)] = true
+			}
+			for _, wording := range slices.Concat(f.parts[i][Calibration:]...) {
+				if !known[slotOrder(wording)] {
+					t.Errorf("level %d %s: held-out %q mentions things in an order that training lacks", f.level, f.id, wording)
+				}
+			}
+		}
+	}
+}

@@ -118,7 +118,7 @@ func (g *Generator) write(f *frame, wanted *intent) string {
 	s := g.newScene(f, wanted)
 	var core []string
 	for i := range f.parts {
-		if i > 0 && g.chance(max(t.asides, 0.3)) {
+		if i > 0 && g.chance(0.3) {
 			core = append(core, s.expand(asides.pick(g.r, g.pool)))
 		}
 		core = append(core, g.part(f, i, s, core))

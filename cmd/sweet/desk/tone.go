@@ -36,7 +36,7 @@ var tones = []tone{
 			~best regards, {name}
 			~thanks, {name}
 		`),
-		asides: 0.25, lower: 0.25, sloppy: 0.08, hasEmoji: 0.02,
+		asides: 0.2, lower: 0.25, sloppy: 0.08, hasEmoji: 0.02,
 	},
 	{ // terse
 		share: 0.22,
@@ -75,7 +75,7 @@ var tones = []tone{
 			~have a lovely day, {name}
 			~cheers from {city}
 		`),
-		asides: 0.5, lower: 0.3, sloppy: 0.12, hasEmoji: 0.15,
+		asides: 0.42, lower: 0.3, sloppy: 0.12, hasEmoji: 0.15,
 	},
 	{ // angry
 		share: 0.12,
@@ -100,7 +100,7 @@ var tones = []tone{
 			~I am fed up, do something
 			~I expect an answer, hurry up
 		`),
-		asides: 0.25, lower: 0.2, shout: 0.5, sloppy: 0.15, hasEmoji: 0.04,
+		asides: 0.2, lower: 0.2, shout: 0.5, sloppy: 0.15, hasEmoji: 0.04,
 	},
 	{ // polite
 		share: 0.14,
@@ -125,7 +125,7 @@ var tones = []tone{
 			~thank you for your help in advance
 			~with kind regards, {name}
 		`),
-		asides: 0.35, lower: 0.02, sloppy: 0.02,
+		asides: 0.28, lower: 0.02, sloppy: 0.02,
 	},
 }
 
