@@ -38,7 +38,7 @@ type Device interface {
 	// Both slices belong to the device until the next Wait.
 	Answer(exits []Exit, logits []float32, x Buffer, starts []int32, h Head)
 	// Pack copies the listed rows of src (T, D), in the order listed, end to end
-	// into dst from token at on.
+	// into dst, another buffer, from token at on.
 	Pack(dst Buffer, at int, src Buffer, starts []int32, rows []int)
 
 	// Submit hands over everything called so far and returns its ticket.

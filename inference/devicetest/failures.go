@@ -78,6 +78,10 @@ func misuses() []misuse {
 		{"pack a negative row", func(r *run) { r.Pack(r.Buffer(6, 8), 0, r.source(6, 8), starts, []int{-1}) }},
 		{"pack past the end", func(r *run) { r.Pack(r.Buffer(6, 8), 4, r.source(6, 8), starts, []int{1}) }},
 		{"pack before the beginning", func(r *run) { r.Pack(r.Buffer(6, 8), -1, r.source(6, 8), starts, []int{0}) }},
+		{"pack a buffer into itself", func(r *run) {
+			x := r.source(6, 8)
+			r.Pack(x, 0, x, starts, []int{1})
+		}},
 		{"pack into another width", func(r *run) { r.Pack(r.Buffer(6, 16), 0, r.source(6, 8), starts, []int{0}) }},
 		{"place a linear layer with too few weights", func(r *run) {
 			w := r.linear(8, 8)

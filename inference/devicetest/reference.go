@@ -233,7 +233,7 @@ func (d *reference) Pack(dst inference.Buffer, at int, src inference.Buffer, sta
 	}
 	_, width := dst.Shape()
 	from := mine(src, int(starts[len(starts)-1]), width)
-	valid, tokens := from != nil && at >= 0, 0
+	valid, tokens := from != nil && at >= 0 && dst != src, 0
 	for _, r := range rows {
 		if valid = valid && r >= 0 && r < len(starts)-1; valid {
 			tokens += int(starts[r+1] - starts[r])
