@@ -135,21 +135,21 @@ var level4 = slices.Concat(
 	choice("chain", 5, []string{`
 		{1.ask}. or {2.ask}? no. or {3.ask}? no, leave it at what I said at the start
 		{1.ask}. no wait, {2.ask}. or {3.ask}? no, back to what I said at the start
-		please {1.ask}. hmm, {2.ask}? no. {3.ask}? no, none of that
-		~{1.ask}. or {2.ask}? no. or {3.ask}? no, none of that
+		please {1.ask}. hmm, {2.ask}? no. {3.ask}? no, neither
+		~{1.ask}. or {2.ask}? no. or {3.ask}? no, neither
 		~please {1.ask}. no wait, {2.ask}. or {3.ask}? no, back to what I said at the start
 		~{1.ask}. hmm, {2.ask}? no. {3.ask}? no, leave it at what I said at the start
 	`}, []string{`
 		{1.ask}. no, scrap that, {2.ask}. or {3.ask}? no, leave that
 		{1.ask}. no wait, {2.ask}. hmm, {3.ask}? no, not that
-		please {1.ask}. oh no, I mean {2.ask}. {3.ask}? no, none of that
+		please {1.ask}. oh no, I mean {2.ask}. {3.ask}? no, leave it out
 		~{1.ask}. no, scrap that, {2.ask}. {3.ask}? no, not that
 		~please {1.ask}. no wait, {2.ask}. or {3.ask}? no, leave that
 		~{1.ask}. oh no, I mean {2.ask}. or {3.ask}? no, not that
 	`}, []string{`
 		{1.ask}. no, scrap that, {2.ask}. hmm, no, {3.ask}
 		{1.ask}. no wait, {2.ask}. oh no, I mean {3.ask}
-		please {1.ask}. or {2.ask}? no, none of that, {3.ask}
+		please {1.ask}. or {2.ask}? no, neither, {3.ask}
 		~please {1.ask}. no wait, {2.ask}. hmm, no, {3.ask}
 		~{1.ask}. no, scrap that, {2.ask}. oh no, I mean {3.ask}
 		~{1.ask}. or {2.ask}? no, scrap that, {3.ask}
@@ -244,16 +244,16 @@ var level4 = slices.Concat(
 		it's {1.topic}. if it were {2.topic} I would understand
 		I would rather see you {1.ask}. I could have asked you to {2.ask}
 		what I want is that you {1.ask}. what would happen if I asked you to {2.ask}? just curious
-		{1.says}. imagine that {2.says}, that's how annoyed I am
-		~it's {1.topic}. imagine it were {2.topic}
+		{1.says}. suppose {2.says}, that would be another story
+		~it's {1.topic}. if it were {2.topic}, that would be another story
 		~what I want is that you {1.ask}. I could have asked you to {2.ask}
 		~I would rather see you {1.ask}. what would happen if I asked you to {2.ask}?
 	`, `
 		if it were {1.topic} I would understand, but it's {2.topic}
 		I could have asked you to {1.ask}. I would rather see you {2.ask}
 		what would happen if I asked you to {1.ask}? just curious. what I want is that you {2.ask}
-		imagine that {1.says}, that's how annoyed I am. {2.says}
-		~imagine it were {1.topic}. but it's {2.topic}
+		suppose {1.says}, that would be another story. {2.says}
+		~if it were {1.topic}, that would be another story, but it's {2.topic}
 		~I could have asked you to {1.ask}. what I want is that you {2.ask}
 		~what would happen if I asked you to {1.ask}? I would rather see you {2.ask}
 	`),

@@ -1,7 +1,6 @@
 package desk
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -96,19 +95,22 @@ func (g *Generator) sign(t *tone, s *scene, text string) string {
 	return text
 }
 
-var courtesies = []string{"thank", "thx", "day", "hurry", "answer", "wish", "regards"}
+// courtesies are what a message says once at most, by the words that show it.
+var courtesies = [][]string{{"thank", "thx"}, {"have a"}, {"hurry"}, {"answer"}, {"wish", "regards"}}
 
 // repeats says whether a closing has a courtesy that the text has already.
 func repeats(text, closer string) bool {
-	for _, c := range courtesies {
-		if strings.Contains(closer, c) && strings.Contains(text, c) {
+	for _, shown := range courtesies {
+		if containsAny(closer, shown) && containsAny(text, shown) {
 			return true
 		}
 	}
-	return strings.Contains(closer, "th") && strings.Contains(text, "thank")
+	return false
 }
 
-var sentenceStart = regexp.MustCompile(`(^|[.?!] |> |: ")\p{Ll}`)
+func containsAny(text string, words []string) bool {
+	return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(text, w) })
+}
 
 // noise types a text the way its tone does: capitals, marks, slips.
 func (g *Generator) noise(t *tone, text string) string {
@@ -124,7 +126,7 @@ func (g *Generator) noise(t *tone, text string) string {
 	case g.chance(t.shout * 0.1):
 		text = strings.ToUpper(text)
 	default:
-		text = sentenceStart.ReplaceAllStringFunc(text, strings.ToUpper)
+		text = capitalize(text)
 	}
 	if g.chance(t.shout) {
 		text = g.shout(text)
@@ -133,6 +135,27 @@ func (g *Generator) noise(t *tone, text string) string {
 		text += "."
 	}
 	return text
+}
+
+// capitalize starts each sentence with a capital letter.
+func capitalize(text string) string {
+	b := []byte(text)
+	for i, c := range b {
+		if c >= 'a' && c <= 'z' && startsSentence(text[:i]) {
+			b[i] = c - 'a' + 'A'
+		}
+	}
+	return string(b)
+}
+
+// startsSentence says whether a sentence starts after the given text.
+func startsSentence(before string) bool {
+	quoted, ok := strings.CutSuffix(before, ": \"")
+	if ok || quoted == "" {
+		return true
+	}
+	n := len(before)
+	return n >= 2 && before[n-1] == ' ' && strings.IndexByte(".?!>", before[n-2]) >= 0
 }
 
 // slip mistypes one longer word: a letter lost, doubled or swapped with the next.
