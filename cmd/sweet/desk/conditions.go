@@ -7,6 +7,8 @@ type condition struct {
 	met     wordings
 	unmet   wordings
 	suits   []*intent // intents whose requests make sense under it
+	// products are what {p} may stand for; none means anything.
+	products []string
 }
 
 func (c *condition) facts(t truth) *wordings {
@@ -313,7 +315,8 @@ var conditions = []*condition{
 			~it has been silent all evening
 			~it lies there as I write this
 		`),
-		suits: []*intent{setupHelp, warranty, returnItem, praise, missingPart, human, rudeCourier, priceDrop, invoice},
+		products: machines,
+		suits:    []*intent{setupHelp, warranty, returnItem, praise, missingPart, human, rudeCourier, priceDrop, invoice},
 	},
 	{
 		clauses: phrasings(`

@@ -27,12 +27,15 @@ type actor struct {
 // newScene casts the places of f. Where f wants nothing, wanted is nil.
 func (g *Generator) newScene(f *frame, wanted *intent) *scene {
 	s := &scene{r: g.r, pool: g.pool, truth: f.truth}
-	s.sender = drawSlots(g.r, nil, oneOf(g.r, anything))
-	cast := intents
+	cast, products := intents, anything
 	if f.truth != unconditional {
 		s.condition = oneOf(g.r, suiting(wanted))
 		cast = s.condition.suits
+		if s.condition.products != nil {
+			products = s.condition.products
+		}
 	}
+	s.sender = drawSlots(g.r, products, oneOf(g.r, products))
 	var chosen []*intent
 	if wanted != nil {
 		chosen = append(chosen, wanted)
