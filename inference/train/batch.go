@@ -74,13 +74,3 @@ func order(rows []Row, size int, seed uint64, epoch int) [][]int32 {
 	r.Shuffle(len(batches), func(i, j int) { batches[i], batches[j] = batches[j], batches[i] })
 	return batches
 }
-
-// inLengthOrder returns the batches that cover rows once, shortest rows first.
-func inLengthOrder(rows []Row, size int) [][]int32 {
-	indices := make([]int32, len(rows))
-	for i := range indices {
-		indices[i] = int32(i)
-	}
-	slices.SortStableFunc(indices, func(a, b int32) int { return len(rows[a].Tokens) - len(rows[b].Tokens) })
-	return slices.Collect(slices.Chunk(indices, size))
-}

@@ -77,8 +77,8 @@ func (g *golden) batch(i int) *batch {
 	b := &batch{labels: in.Labels}
 	b.Starts = append(b.Starts, 0)
 	for r, mask := range in.Mask {
-		for t, real := range mask {
-			if real == 1 {
+		for t, m := range mask {
+			if m == 1 {
 				b.IDs = append(b.IDs, in.IDs[r][t])
 				b.Types = append(b.Types, in.Types[r][t])
 			}

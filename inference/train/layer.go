@@ -1,6 +1,8 @@
 package train
 
 import (
+	"slices"
+
 	"sweetspot/inference"
 	"sweetspot/inference/cpu"
 )
@@ -82,9 +84,9 @@ func (n *network) residualNorm(layer int, p place, out, unit cpu.Matrix, scale [
 }
 
 // backwardLayer takes dx, the gradient of layer l's output, and turns it into
-// that of the layer's input, unless that is not needed. It sets the gradients of
-// the layer's parameters.
-func (n *network) backwardLayer(l int, s *layerState, dx cpu.Matrix, needed bool) {
+// that of the layer's input, unless no gradient goes there. It sets the
+// gradients of the layer's parameters.
+func (n *network) backwardLayer(l int, s *layerState, dx cpu.Matrix) {
 	w, dw, t := &n.w.layers[l], &n.dw.layers[l], n.batch.tokens()
 	inner, dinner := s.inner.Part(0, t), n.scratch.dinner.Part(0, t)
 
@@ -114,9 +116,16 @@ func (n *network) backwardLayer(l int, s *layerState, dx cpu.Matrix, needed bool
 	})
 	n.total(dw.qkv.b, 0)
 	n.weightGradient(dw.qkv, dqkv, s.in)
-	if needed {
+	if !n.isolated(l) {
 		n.backwardAdd(dx, dqkv, w.qkv)
 	}
+}
+
+// isolated reports whether no gradient leaves layer l downwards: it is the first
+// of a group that learns from its own exit alone, and the layer below belongs
+// to another.
+func (n *network) isolated(l int) bool {
+	return n.options.Method.Pass == 0 && slices.Contains(n.config.Exits, l)
 }
 
 // residualNormGradient takes dx, the gradient of what residualNorm made, and

@@ -3,6 +3,7 @@ package train
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"sweetspot/inference"
 	"sweetspot/inference/cpu"
@@ -101,7 +102,7 @@ func (n *network) gradients(b *batch, step int) []float64 {
 	}
 	if pass > 0 {
 		dx := n.noGradient()
-		for g := len(n.exits) - 1; g >= 0; g-- {
+		for g := range slices.Backward(n.exits) {
 			dx = n.backwardGroup(g, dx)
 			if g > 0 && pass != 1 {
 				n.shrink(dx, pass)
@@ -142,8 +143,7 @@ func (n *network) backwardGroup(g int, dx cpu.Matrix) cpu.Matrix {
 	n.spread(g, dx)
 	first := groupStart(n.config, g)
 	for l := n.config.Exits[g] - 1; l >= first; l-- {
-		needed := l > first || g == 0 || n.options.Method.Pass > 0
-		n.backwardLayer(l, n.state(l, g), dx, needed)
+		n.backwardLayer(l, n.state(l, g), dx)
 	}
 	if g == 0 {
 		n.backwardEmbedding(dx)
