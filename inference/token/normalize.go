@@ -22,7 +22,7 @@ func (n *normalizer) words(text string, o Options, emit func(word []byte, chars 
 	n.clean = appendClean(n.clean[:0], text, o)
 	chars := n.clean
 	if !o.KeepAccents {
-		// The whole stretch at once: marks change places across letters' borders.
+		// The whole stretch at once: a mark may change places with the next one.
 		n.marked = norm.NFD.Append(n.marked[:0], n.clean...)
 		chars = n.marked
 	}
