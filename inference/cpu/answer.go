@@ -39,9 +39,9 @@ func (d *Device) Answer(exits []inference.Exit, logits []float32, x inference.Bu
 			return
 		}
 	}
-	d.pooled.shape(rows, width)
-	d.hidden.shape(rows, width)
-	d.logits.shape(rows, classes)
+	d.pooled = reshape(d.pooled, rows, width)
+	d.hidden = reshape(d.hidden, rows, width)
+	d.logits = reshape(d.logits, rows, classes)
 	job := &d.pooling
 	job.out, job.x, job.starts, job.mode = d.pooled, m, starts, from.pooling
 	d.engine.Run(rows, tokens*width, job.run)

@@ -71,7 +71,7 @@ func (d *Device) Attend(out, qkv inference.Buffer, starts []int32, heads int) {
 func (s *headScratch) reserve(k *Kernels, n, size int) {
 	s.keys.shape(size, n, k.width)
 	s.values.shape(n, size, k.width)
-	s.scores.shape(min(n, queries), n)
+	s.scores = reshape(s.scores, min(n, queries), n)
 }
 
 // attendHeads computes heads lo to hi, counted over all rows.
@@ -100,8 +100,7 @@ func (d *Device) attendHead(worker, lo, hi, h int) {
 	height := ceil(n, ceil(n, queries))
 	for first := 0; first < n; first += height {
 		last := min(n, first+height)
-		s.scores.shape(last-first, n)
-		scores := s.scores
+		scores := reshape(s.scores, last-first, n)
 		e.multiply(&product{
 			c: scores, a: q.Part(first, last), b: &s.keys, width: roundUp(n, e.width),
 		}, 0, scores.Rows, 0, s.keys.panels(), edge)

@@ -20,19 +20,17 @@ const (
 // NewMatrix returns a matrix of zeros. Its data begins on a cache line, and its
 // stride is an odd number of lines with room for whole panels past Cols.
 func NewMatrix(rows, cols int) Matrix {
-	var m Matrix
-	m.shape(rows, cols)
-	return m
+	return reshape(Matrix{}, rows, cols)
 }
 
-// shape gives m the sizes and stride that [NewMatrix] would, keeping the room
-// that it has, and what that holds, where it is enough.
-func (m *Matrix) shape(rows, cols int) {
+// reshape returns a matrix of the sizes and stride that [NewMatrix] would give
+// it, in the room of m, with what that holds, where it is enough.
+func reshape(m Matrix, rows, cols int) Matrix {
 	stride := roundUp(cols, widest) + line
 	if cap(m.Data) < rows*stride {
 		m.Data = aligned(rows * stride)
 	}
-	*m = Matrix{Rows: rows, Cols: cols, Stride: stride, Data: m.Data[:rows*stride]}
+	return Matrix{Rows: rows, Cols: cols, Stride: stride, Data: m.Data[:rows*stride]}
 }
 
 // Row is row i, without what lies past Cols.

@@ -36,14 +36,22 @@ type (
 	}
 )
 
+// Shape reports the room of the buffer.
 func (b *buffer) Shape() (tokens, width int) { return b.matrix.Rows, b.matrix.Cols }
-func (l *linear) Shape() (n, k int)          { return l.w.N, l.w.K }
-func (n *norm) Width() int                   { return len(n.gain) }
-func (h *head) Classes() int                 { return h.classifier.w.N }
 
+// Shape reports the sizes of the weight.
+func (l *linear) Shape() (n, k int) { return l.w.N, l.w.K }
+
+// Width is D.
+func (n *norm) Width() int { return len(n.gain) }
+
+// Shape reports the sizes of the tables.
 func (e *embedding) Shape() (vocabulary, positions, width int) {
 	return e.word.Rows, e.position.Rows, e.word.Cols
 }
+
+// Classes is C.
+func (h *head) Classes() int { return h.classifier.w.N }
 
 func (b *buffer) device() *Device    { return b.owner }
 func (l *linear) device() *Device    { return l.owner }

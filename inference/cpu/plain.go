@@ -5,45 +5,48 @@ import "math"
 // The mathematics as plain loops: the reference that the assembly is checked
 // against, and what runs on processors that have none.
 
-// plainTile sets c (m, 16) to a (m, k) times one panel b (k, 16), or adds the
+// plainWidth is the panel width of the plain loops: as many sums as the compiler
+// keeps in registers.
+const plainWidth = 8
+
+// plainTile sets c (m, 8) to a (m, k) times one panel b (k, 8), or adds the
 // product to c where add is not 0.
 func plainTile(m, k int, a []float32, lda int, b, c []float32, ldc, add int) {
 	for i := range m {
-		var sum [plainWidth]float32
+		var s0, s1, s2, s3, s4, s5, s6, s7 float32
 		for j, x := range a[i*lda : i*lda+k] {
-			plainAxpy(&sum, x, (*[plainWidth]float32)(b[j*plainWidth:]))
+			y := (*[plainWidth]float32)(b[j*plainWidth:])
+			s0 += x * y[0]
+			s1 += x * y[1]
+			s2 += x * y[2]
+			s3 += x * y[3]
+			s4 += x * y[4]
+			s5 += x * y[5]
+			s6 += x * y[6]
+			s7 += x * y[7]
 		}
-		plainStore(c[i*ldc:], &sum, add)
+		plainStore(c[i*ldc:], [plainWidth]float32{s0, s1, s2, s3, s4, s5, s6, s7}, add)
 	}
 }
 
-// plainTileT is plainTile for an a that lies (k, m): c is aᵀ·b.
+// plainTileT is plainTile for an a that lies (k, m): c is aᵀ·b. It lays each
+// row of aᵀ out first.
 func plainTileT(m, k int, a []float32, lda int, b, c []float32, ldc, add int) {
+	var row [depth]float32
 	for i := range m {
-		var sum [plainWidth]float32
 		for j := range k {
-			plainAxpy(&sum, a[j*lda+i], (*[plainWidth]float32)(b[j*plainWidth:]))
+			row[j] = a[j*lda+i]
 		}
-		plainStore(c[i*ldc:], &sum, add)
+		plainTile(1, k, row[:], k, b, c[i*ldc:], ldc, add)
 	}
 }
 
-// plainWidth is the panel width of the plain loops.
-const plainWidth = 16
-
-func plainAxpy(sum *[plainWidth]float32, x float32, row *[plainWidth]float32) {
-	for j := range sum {
-		sum[j] += x * row[j]
-	}
-}
-
-func plainStore(c []float32, sum *[plainWidth]float32, add int) {
-	if add == 0 {
-		copy(c, sum[:])
-		return
-	}
-	for j, s := range sum {
-		c[j] += s
+func plainStore(c []float32, sums [plainWidth]float32, add int) {
+	for j, s := range sums {
+		if add != 0 {
+			s += c[j]
+		}
+		c[j] = s
 	}
 }
 

@@ -142,8 +142,8 @@ func (p *Pool) wait() {
 	}
 	for {
 		// The last worker sends if it swaps waiting back, which it does after it
-		// has left. It may do so so late that this is another piece: so look again
-		// after every token.
+		// has left. That may be late enough to hit the wait of the next piece, so a
+		// token says only that it is time to look again.
 		p.waiting.Store(true)
 		if p.state.Load()&inside == 0 && p.waiting.CompareAndSwap(true, false) {
 			return

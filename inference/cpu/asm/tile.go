@@ -213,7 +213,7 @@ func (r rowPointers) element(row, k int) operand.Mem {
 // peak runs 12 independent chains of fused multiply-adds on registers: the most
 // the core can do, which benchmarks are measured against.
 func (p *program) peak(name string, bytes int) {
-	p.text(name, "func(n int)", fmt.Sprintf("%s does 12·n fused multiply-adds on registers.", name))
+	p.text(name, "func(n int)", name+" does 12·n fused multiply-adds on registers.")
 	n := p.integer("n")
 	t := tile{bytes: bytes}
 	var chains [12]reg.VecVirtual

@@ -1,0 +1,113 @@
+package cpu
+
+import (
+	"runtime"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+)
+
+func TestPoolDoesEverythingOnce(t *testing.T) {
+	for _, threads := range []int{1, 2, 3, 8} {
+		p := NewPool(threads)
+		for round := range 300 {
+			n := round % 97
+			times := make([]atomic.Int32, n)
+			busy := make([]atomic.Bool, threads)
+			p.Run(n, func(worker, lo, hi int) {
+				if busy[worker].Swap(true) {
+					t.Errorf("worker %d called twice at once", worker)
+				}
+				for i := lo; i < hi; i++ {
+					times[i].Add(1)
+				}
+				busy[worker].Store(false)
+			})
+			for i := range times {
+				if got := times[i].Load(); got != 1 {
+					t.Fatalf("%d threads, %d of %d: done %d times, want once", threads, i, n, got)
+				}
+			}
+		}
+		p.Close()
+	}
+}
+
+// What a worker wrote has to be visible after Run, and what the caller wrote
+// before it visible to the workers: the race detector sees both.
+func TestPoolOrdersMemory(t *testing.T) {
+	p := NewPool(4)
+	defer p.Close()
+	values := make([]int, 64)
+	for round := range 500 {
+		p.Run(len(values), func(_, lo, hi int) {
+			for i := lo; i < hi; i++ {
+				values[i]++
+			}
+		})
+		if round%50 == 0 {
+			for range 100 { // long enough that some workers park
+				runtime.Gosched()
+			}
+		}
+		for i, got := range values {
+			if got != round+1 {
+				t.Fatalf("round %d: values[%d]: got %d, want %d", round, i, got, round+1)
+			}
+		}
+	}
+}
+
+// Workers that cannot run hold up nobody: here the only other thread is busy
+// until the piece is done without it.
+func TestPoolDoesNotWaitForLateWorkers(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	p := NewPool(4)
+	defer p.Close()
+	for range 20 {
+		var sum atomic.Int64
+		p.Run(1000, func(_, lo, hi int) { sum.Add(int64(hi - lo)) })
+		if got := sum.Load(); got != 1000 {
+			t.Fatalf("got %d, want 1000", got)
+		}
+	}
+}
+
+// The bubble ends when all its goroutines have, and fails where some never can.
+func TestPoolEndsItsWorkers(t *testing.T) {
+	synctest.Test(t, func(*testing.T) {
+		for threads := range 5 {
+			p := NewPool(threads)
+			p.Run(16, func(_, _, _ int) {})
+			synctest.Wait() // the workers are parked
+			p.Run(16, func(_, _, _ int) {})
+			p.Close()
+			p.Close()
+		}
+	})
+}
+
+func TestGridCoversEveryCellOnce(t *testing.T) {
+	for _, threads := range []int{1, 2, 3, 16} {
+		e := testEngine(t, portable, threads)
+		for rows := range 60 {
+			for _, panels := range []int{1, 2, 7, 24, 96} {
+				g := e.gridFor(rows, panels)
+				var covered []int
+				for cell := range g.cells() {
+					m, p := cell%g.rowCells*g.cellRows, cell/g.rowCells*g.cellPanels
+					for i := m; i < min(g.rows, m+g.cellRows); i++ {
+						for j := p; j < min(g.panels, p+g.cellPanels); j++ {
+							covered = append(covered, i*panels+j)
+						}
+					}
+				}
+				slices.Sort(covered)
+				if len(covered) != rows*panels || len(slices.Compact(covered)) != rows*panels {
+					t.Fatalf("%d threads, (%d, %d): %+v covers %d, want each of %d once", threads, rows, panels, g, len(covered), rows*panels)
+				}
+			}
+		}
+	}
+}
