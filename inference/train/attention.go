@@ -29,7 +29,7 @@ func (a *attention) of(row int) []float32 {
 // attend sets layer l's context to what its heads read.
 func (n *network) attend(l int, s *layerState) {
 	n.eachRow(func(worker, row, lo, hi int) {
-		n.attention[worker].Forward(s.context.Part(lo, hi), s.qkv.Part(lo, hi), n.config.Heads, s.heads.of(row), n.drop(l, row))
+		n.attention[worker].Forward(s.upper.context.Part(lo, hi), s.qkv.Part(lo, hi), n.config.Heads, s.heads.of(row), n.drop(l, row))
 	})
 }
 

@@ -66,7 +66,7 @@ func (n *network) eachRow(f func(worker, row, lo, hi int)) {
 func (n *network) backwardEmbedding(dx cpu.Matrix) {
 	s, dw, width := &n.embedding, n.dw, n.config.Width
 	d := n.dropout(0, placeEmbedding)
-	n.eachStrip(func(lo, hi int) {
+	n.eachStrip(dx.Rows, func(lo, hi int) {
 		dgain, dshift := n.strips.row(0, lo, width), n.strips.row(1, lo, width)
 		both := n.strips.row(2, lo, 2*width)
 		for i := lo; i < hi; i++ {

@@ -16,23 +16,24 @@ type exitState struct {
 	logits    cpu.Matrix // (R, C), then their gradient
 	dsquashed cpu.Matrix // (R, D)
 	dpooled   cpu.Matrix // (R, D)
+	dcontext  cpu.Matrix // (R, D) of the heads of the layer before the exit, at the tips
 	losses    []float64  // (R)
 }
 
 func (s *exitState) grow(b *batch, c *inference.Config) {
-	for _, m := range []*cpu.Matrix{&s.pooled, &s.squashed, &s.kept, &s.dsquashed, &s.dpooled} {
+	for _, m := range []*cpu.Matrix{&s.pooled, &s.squashed, &s.kept, &s.dsquashed, &s.dpooled, &s.dcontext} {
 		growMatrix(m, b.rows(), c.Width)
 	}
 	growMatrix(&s.logits, b.rows(), len(c.Labels))
 	growSlice(&s.losses, b.rows())
 }
 
-// answer runs exit g on x (T, D), sets the gradients of its parameters and of
+// answer runs exit g on x, its layer's output, sets the gradients of its parameters and of
 // what it read, and returns the batch's mean loss, not weighted.
 func (n *network) answer(g int, x cpu.Matrix) float64 {
 	s, w, rows := n.exits[g], n.w.heads[g], n.batch.rows()
 	pooled, squashed, kept, logits := s.pooled.Part(0, rows), s.squashed.Part(0, rows), s.kept.Part(0, rows), s.logits.Part(0, rows)
-	n.pool(pooled, x, n.config.Pooling[g])
+	n.pool(g, pooled, x)
 	n.forward(squashed, pooled, w.pooler)
 	d := n.dropout(n.config.Exits[g], placePooled)
 	for r := range rows {
@@ -101,12 +102,18 @@ func (n *network) answerGradient(g int) {
 	n.backward(s.dpooled.Part(0, rows), dsquashed, w.pooler)
 }
 
-// pool reads one vector of every row: its first token or the mean of all.
-func (n *network) pool(pooled, x cpu.Matrix, p inference.Pooling) {
+// pool sets pooled (R, D) to what exit g reads of every row of x: the first
+// token or the mean of all.
+func (n *network) pool(g int, pooled, x cpu.Matrix) {
+	tips := n.forwardsTips(n.config.Exits[g] - 1) // x has no other rows
 	n.eachRow(func(_, r, lo, hi int) {
 		out := pooled.Row(r)
+		if tips {
+			copy(out, x.Row(r))
+			return
+		}
 		copy(out, x.Row(lo))
-		if p == inference.CLS {
+		if n.config.Pooling[g] == inference.CLS {
 			return
 		}
 		for t := lo + 1; t < hi; t++ {

@@ -30,6 +30,8 @@ type network struct {
 	embedding embeddingState
 	layers    []*layerState // by slot: layers of groups that are trained one by one share
 	exits     []*exitState
+	tips      half       // of the last layer of the group at hand
+	tipsIn    cpu.Matrix // (R, D)
 	scratch   scratch
 	strips    strips
 	touched   touched
@@ -96,12 +98,14 @@ func (n *network) gradients(b *batch, step int) []float64 {
 		x = n.forwardGroup(g, x)
 		losses[g] = n.answer(g, x)
 		if pass == 0 {
-			n.backwardGroup(g, n.noGradient())
-			x = n.carry(x)
+			n.backwardGroup(g, n.noGradient(g))
+			if g < len(n.exits)-1 {
+				x = n.carry(x)
+			}
 		}
 	}
 	if pass > 0 {
-		dx := n.noGradient()
+		dx := n.noGradient(len(n.exits) - 1)
 		for g := range slices.Backward(n.exits) {
 			dx = n.backwardGroup(g, dx)
 			if g > 0 && pass != 1 {
@@ -122,6 +126,7 @@ func (n *network) begin(b *batch, step int) {
 	for _, s := range n.exits {
 		s.grow(b, c)
 	}
+	n.growTips(b)
 	n.embedding.grow(b, c)
 	n.scratch.grow(b, c)
 	n.strips.grow(b.tokens(), max(3*c.Width, c.FeedForward))
@@ -136,13 +141,18 @@ func (n *network) forwardGroup(g int, x cpu.Matrix) cpu.Matrix {
 	return x
 }
 
-// backwardGroup adds exit g's gradient to dx, that of the group's output, runs
-// the group's layers backward, and returns the gradient of the group's input.
-// Where no gradient goes below, that is not computed.
+// backwardGroup runs the layers of group g backward. dx holds the gradient of
+// the group's output that comes from deeper groups, exit g's own is added, and
+// the gradient of the group's input comes back in it, unless none goes there.
 func (n *network) backwardGroup(g int, dx cpu.Matrix) cpu.Matrix {
-	n.spread(g, dx)
-	first := groupStart(n.config, g)
-	for l := n.config.Exits[g] - 1; l >= first; l-- {
+	last := n.config.Exits[g] - 1
+	if n.learnsFromTips(g) {
+		n.backwardTips(g, last, n.state(last, g), dx)
+		last--
+	} else {
+		n.spread(g, dx)
+	}
+	for l := last; l >= groupStart(n.config, g); l-- {
 		n.backwardLayer(l, n.state(l, g), dx)
 	}
 	if g == 0 {
@@ -151,11 +161,14 @@ func (n *network) backwardGroup(g int, dx cpu.Matrix) cpu.Matrix {
 	return dx
 }
 
-// noGradient returns the gradient of the deepest activations before any exit
-// has added to it.
-func (n *network) noGradient() cpu.Matrix {
+// noGradient returns the gradient of group g's output before any exit has added
+// to it.
+func (n *network) noGradient(g int) cpu.Matrix {
 	dx := n.scratch.dx.Part(0, n.batch.tokens())
-	n.eachStrip(func(lo, hi int) {
+	if n.learnsFromTips(g) {
+		return dx // it is going to be set
+	}
+	n.eachStrip(dx.Rows, func(lo, hi int) {
 		for t := lo; t < hi; t++ {
 			clear(dx.Row(t))
 		}
@@ -166,7 +179,7 @@ func (n *network) noGradient() cpu.Matrix {
 // carry copies a group's output out of the slot that the next group uses.
 func (n *network) carry(x cpu.Matrix) cpu.Matrix {
 	next := n.scratch.carried.Part(0, x.Rows)
-	n.eachStrip(func(lo, hi int) {
+	n.eachStrip(x.Rows, func(lo, hi int) {
 		for t := lo; t < hi; t++ {
 			copy(next.Row(t), x.Row(t))
 		}
@@ -176,7 +189,7 @@ func (n *network) carry(x cpu.Matrix) cpu.Matrix {
 
 // shrink multiplies dx by a.
 func (n *network) shrink(dx cpu.Matrix, a float32) {
-	n.eachStrip(func(lo, hi int) {
+	n.eachStrip(dx.Rows, func(lo, hi int) {
 		for t := lo; t < hi; t++ {
 			row := dx.Row(t)
 			for i := range row {
@@ -236,28 +249,29 @@ const stripTokens = 64
 // operations.
 const perValue = 16
 
-// eachStrip calls f with every strip of the batch's tokens, several at once.
-func (n *network) eachStrip(f func(lo, hi int)) {
-	t := n.batch.tokens()
-	n.engine.Run((t+stripTokens-1)/stripTokens, t*n.config.Width*perValue, func(_, first, last int) {
+// eachStrip calls f with every strip of rows rows, several at once. The strips'
+// sums, if f asks for any, are those of these rows from now on.
+func (n *network) eachStrip(rows int, f func(lo, hi int)) {
+	count := (rows + stripTokens - 1) / stripTokens
+	n.strips.count = count
+	n.engine.Run(count, rows*n.config.Width*perValue, func(_, first, last int) {
 		for i := first; i < last; i++ {
-			f(i*stripTokens, min(t, (i+1)*stripTokens))
+			f(i*stripTokens, min(rows, (i+1)*stripTokens))
 		}
 	})
 }
 
 // strips holds sums over single strips.
 type strips struct {
-	rows  int
+	count int // of strips that were summed last
 	width int
 	data  [3][]float32
 }
 
 func (s *strips) grow(tokens, width int) {
-	s.rows = (tokens + stripTokens - 1) / stripTokens
 	s.width = (width + align - 1) / align * align
 	for i := range s.data {
-		growSlice(&s.data[i], s.rows*s.width)
+		growSlice(&s.data[i], (tokens+stripTokens-1)/stripTokens*s.width)
 	}
 }
 
@@ -273,7 +287,7 @@ func (s *strips) row(which, lo, width int) []float32 {
 func (n *network) total(dst []float32, which int) {
 	s := &n.strips
 	clear(dst)
-	for i := range s.rows {
+	for i := range s.count {
 		n.kernels.AddBias(dst, s.data[which][i*s.width:i*s.width+len(dst)])
 	}
 }
