@@ -15,13 +15,12 @@ import (
 	"sweetspot/pipeline"
 )
 
-// letters writes dead letters to a topic, or only counts them where topic is
-// empty. The writer is not idempotent: a letter may be there twice after an
-// attempt that failed halfway.
+// letters writes dead letters to a topic, or drops them where topic is empty.
+// The writer is not idempotent: a letter may be there twice after an attempt
+// that failed halfway.
 type letters struct {
 	topic   string
 	version string
-	metrics *Metrics
 	log     *slog.Logger
 	lines   *throttle
 	bulk    *kafka.Writer
@@ -37,7 +36,7 @@ const (
 func newLetters(k *Kafka) letters {
 	l := letters{
 		topic: k.intake.DLQ.Topic(), version: k.parts.Version,
-		metrics: k.metrics, log: k.log, lines: k.lines,
+		log: k.log, lines: k.lines,
 	}
 	if l.topic != "" {
 		l.bulk, l.single = k.newWriter(l.topic, 200, bulkBytes), k.newWriter(l.topic, 1, maxResponse)
@@ -59,15 +58,10 @@ func (k *Kafka) newWriter(topic string, letters int, bytes int64) *kafka.Writer 
 
 // write returns when every letter is durable: in every replica in sync.
 func (l *letters) write(ctx context.Context, ds []pipeline.DeadLetter) error {
-	failed := make(map[int]error)
-	if l.topic != "" {
-		failed = l.post(ctx, ds)
+	if l.topic == "" {
+		return nil
 	}
-	for i, d := range ds {
-		if failed[i] == nil {
-			l.metrics.deadLetters.WithLabelValues(d.Message.Origin.Topic, string(d.Reason)).Inc()
-		}
-	}
+	failed := l.post(ctx, ds)
 	if len(failed) == 0 {
 		return nil
 	}

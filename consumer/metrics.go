@@ -10,7 +10,6 @@ import (
 // Metrics are what the consumer counts.
 type Metrics struct {
 	read         *prometheus.CounterVec // topic
-	deadLetters  *prometheus.CounterVec // topic, reason
 	messages     prometheus.Gauge
 	bytes        prometheus.Gauge
 	lag          *prometheus.GaugeVec // topic, partition
@@ -42,9 +41,6 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		read: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: "sweet", Name: "messages_read_total", Help: "Messages handed to the pipeline.",
 		}, []string{"topic"}),
-		deadLetters: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Namespace: "sweet", Name: "dead_letters_total", Help: "Poison messages set aside, or dropped where SWEET_DLQ says so.",
-		}, []string{"topic", "reason"}),
 		lag: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Namespace: "sweet", Name: "lag_messages", Help: "End offset minus committed offset of each partition of this worker.",
 		}, []string{"topic", "partition"}),
@@ -59,7 +55,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		connected:    gauge("kafka_connected", "1 while this worker is a member of its consumer group."),
 		abandoned:    counter("abandoned_total", "Messages read, then left unsettled at a revoke or at the end."),
 	}
-	r.MustRegister(m.read, m.deadLetters, m.lag, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+	r.MustRegister(m.read, m.lag, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Namespace: "sweet", Name: "oldest_age_seconds", Help: "Age of the oldest unsettled message, by its record time.",
 	}, m.oldestAge))
 	return m
