@@ -131,6 +131,27 @@ func (n *network) bounds(ctx context.Context, topic string, partition int) (firs
 	return parts[0].FirstOffset, parts[0].LastOffset, nil
 }
 
+// committed returns the group's offset of a partition, and -1 where it has none.
+func (n *network) committed(ctx context.Context, topic string, partition int) (int64, error) {
+	res, err := n.client.OffsetFetch(ctx, &kafka.OffsetFetchRequest{
+		GroupID: n.cfg.Group, Topics: map[string][]int{topic: {partition}},
+	})
+	if err == nil {
+		err = res.Error
+	}
+	if err != nil {
+		return 0, fmt.Errorf("asking for the group's offset of %s/%d: %w", topic, partition, err)
+	}
+	parts := res.Topics[topic]
+	if len(parts) != 1 {
+		return 0, fmt.Errorf("asking for the group's offset of %s/%d: an answer for %d partitions", topic, partition, len(parts))
+	}
+	if err := parts[0].Error; err != nil {
+		return 0, fmt.Errorf("asking for the group's offset of %s/%d: %w", topic, partition, err)
+	}
+	return parts[0].CommittedOffset, nil
+}
+
 // ends returns the end offsets of the given partitions, those that could be
 // had.
 func (n *network) ends(ctx context.Context, parts []*partition) (map[*partition]int64, error) {

@@ -58,16 +58,27 @@ func (p *partition) read(ctx context.Context) {
 	}
 }
 
-// findStart turns "earliest" or "latest" into an offset. It is committed at
-// once: a group that starts at the end and loses its worker before the first
-// commit would otherwise start at a later end, and skip what came between.
+// findStart finds where to start if kafka-go has found no offset of the group.
+// It asks once more: kafka-go takes an answer without the partition for none,
+// and to start at the end by mistake would lose messages.
+//
+// The start is committed at once: a group that starts at the end and loses its
+// worker before the first commit would otherwise start at a later end, and skip
+// what came between.
 func (p *partition) findStart(ctx context.Context) {
+	committed, err := p.k.net.committed(ctx, p.topic, p.id)
+	if err != nil {
+		p.failed(ctx, err)
+		return
+	}
 	first, end, err := p.k.net.bounds(ctx, p.topic, p.id)
 	if err != nil {
 		p.failed(ctx, err)
 		return
 	}
-	p.position = p.choose(first, end)
+	if p.position = committed; committed < 0 {
+		p.position = p.choose(first, end)
+	}
 	p.hear(end)
 	p.restart()
 	poke(p.found)

@@ -49,6 +49,7 @@ func isAbortMarker(b *batch, records *recordReader) (bool, error) {
 	if err := records.reset(*b); err != nil {
 		return false, err
 	}
+	defer func() { _ = records.close() }() // markers are small and never compressed
 	rec, err := records.next()
 	if err != nil {
 		return false, err

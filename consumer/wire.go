@@ -54,10 +54,10 @@ const (
 var errTooOld = errors.New("the broker is older than Kafka 0.11")
 
 // ApiKey says which of Kafka's requests this is.
-func (r *fetchRequest) ApiKey() protocol.ApiKey { return protocol.Fetch } //nolint:staticcheck // the interface's spelling
+func (r *fetchRequest) ApiKey() protocol.ApiKey { return protocol.Fetch } //nolint:revive,staticcheck // the interface's spelling
 
 // ApiKey says which of Kafka's requests this answers.
-func (r *fetchResponse) ApiKey() protocol.ApiKey { return protocol.Fetch } //nolint:staticcheck // the interface's spelling
+func (r *fetchResponse) ApiKey() protocol.ApiKey { return protocol.Fetch } //nolint:revive,staticcheck // the interface's spelling
 
 // Broker picks the partition's leader.
 func (r *fetchRequest) Broker(c protocol.Cluster) (protocol.Broker, error) {
@@ -93,15 +93,15 @@ func (r *fetchRequest) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
 	if _, err := rw.Write(r.encode()); err != nil {
 		return nil, err
 	}
-	body, err := r.readBody(rw)
+	body, err := r.read(rw)
 	if err != nil {
 		return nil, err
 	}
 	return parseFetch(body, r.version)
 }
 
-// readBody returns the response without its length.
-func (r *fetchRequest) readBody(rd io.Reader) ([]byte, error) {
+// read returns the response without its length.
+func (r *fetchRequest) read(rd io.Reader) ([]byte, error) {
 	var length [4]byte
 	if _, err := io.ReadFull(rd, length[:]); err != nil {
 		return nil, err
@@ -111,13 +111,10 @@ func (r *fetchRequest) readBody(rd io.Reader) ([]byte, error) {
 		return nil, fmt.Errorf("a fetch response of %d bytes", n)
 	}
 	if cap(r.buffer) < int(n) {
-		r.buffer = make([]byte, n)
+		return readBody(rd, int(n))
 	}
-	body := r.buffer[:n]
-	if _, err := io.ReadFull(rd, body); err != nil {
-		return nil, err
-	}
-	return body, nil
+	_, err := io.ReadFull(rd, r.buffer[:n])
+	return r.buffer[:n], err
 }
 
 // encode returns the request with its length and header (version 1, which has
