@@ -76,6 +76,7 @@ func NewMetrics(r prometheus.Registerer, stages int) *Metrics {
 		truncated:       counter("truncated_total", "Texts of which tokens were left out."),
 		tokens:          counter("tokens_total", "Tokens admitted, [CLS] and [SEP] included."),
 	}
+	counter("shed_total", "Messages of the best-effort tier set aside under overload.") // none is yet, but sums name it
 	m.stages = newStageMetrics(r, stages)
 	return m
 }
