@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"sweetspot/inference"
 )
 
 // runFor runs the pipeline for a time and returns how long Run took, too.
@@ -96,6 +99,31 @@ func TestAFailureOfTheDeviceIsFatal(t *testing.T) {
 			t.Error("the message that was in the failed run was settled")
 		}
 	})
+}
+
+// TestAnswersThatMeanNothingAreFatal gives answers that only broken weights or a
+// broken device give.
+func TestAnswersThatMeanNothingAreFatal(t *testing.T) {
+	for name, broken := range map[string]inference.Exit{
+		"a label that is not there":      {Label: 2, Confidence: 0.5},
+		"a negative label":               {Label: -1, Confidence: 0.5},
+		"a confidence that is no number": {Confidence: float32(math.NaN())},
+		"an infinite confidence":         {Confidence: float32(math.Inf(1))},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newShelf("9 yes")
+				r := newRig(t, s, nil)
+				r.script.breaks = &broken
+				if _, err := r.runFor(t, time.Hour); err == nil || !strings.Contains(err.Error(), "stage 1 answered with") {
+					t.Errorf("got error %v", err)
+				}
+				if n := s.unsettled(t); n != 1 {
+					t.Errorf("%d unsettled, want 1", n)
+				}
+			})
+		})
+	}
 }
 
 func TestASourceThatFailsEndsTheIntakeOnly(t *testing.T) {

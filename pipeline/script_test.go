@@ -60,6 +60,7 @@ type script struct {
 	stages int
 	takes  time.Duration
 	fail   func(stage int) error // at Wait
+	breaks *inference.Exit       // the answer to every row, where set
 
 	runs []string // stage and rows of every run, such as "1:4"
 }
@@ -122,7 +123,11 @@ func (b *scriptBatch) Wait(ctx context.Context) error {
 		}
 	}
 	for _, r := range b.rows {
-		b.exits = append(b.exits, answer(r.Tokens, b.stage))
+		e := answer(r.Tokens, b.stage)
+		if b.script.breaks != nil {
+			e = *b.script.breaks
+		}
+		b.exits = append(b.exits, e)
 	}
 	return nil
 }

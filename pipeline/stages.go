@@ -279,6 +279,9 @@ func (l *loop) measure(b *bin, took time.Duration) {
 	st.perToken = perToken
 }
 
+// slack is what rounding may add to a confidence of 1.
+const slack = 1e-3
+
 // split sorts the rows of b, which has been waited for, into the results of
 // those that leave and the places in b of those that stay.
 func (l *loop) split(b *bin, took time.Duration, now time.Time) (results []Result, stay []int, err error) {
@@ -288,8 +291,8 @@ func (l *loop) split(b *bin, took time.Duration, now time.Time) (results []Resul
 	}
 	for i, r := range b.rows {
 		e := exits[i]
-		if e.Label < 0 || e.Label >= len(l.p.parts.Labels) {
-			return nil, nil, fmt.Errorf("stage %d answered with label %d of %d", b.stage+1, e.Label, len(l.p.parts.Labels))
+		if labels := len(l.p.parts.Labels); e.Label < 0 || e.Label >= labels || !(e.Confidence >= 0 && e.Confidence <= 1+slack) {
+			return nil, nil, fmt.Errorf("stage %d answered with label %d of %d and confidence %v", b.stage+1, e.Label, labels, e.Confidence)
 		}
 		r.compute += took
 		if !l.p.policies[r.rung].Leaves(b.stage, e) {

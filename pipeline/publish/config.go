@@ -3,7 +3,10 @@ package publish
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+
+	"github.com/nats-io/nats.go"
 )
 
 // Config holds the settings of the way out.
@@ -13,7 +16,7 @@ type Config struct {
 	Subject      string        `env:"SUBJECT, default=sweet.{topic}.{label}" doc:"subject of a result: a template of {topic}, {partition}, {label} and {tier}"`
 	CreateStream bool          `env:"CREATE_STREAM, default=false" doc:"create the stream if it is missing: file storage, discard new, the window below"`
 	Window       time.Duration `env:"WINDOW, default=10m" doc:"duplicate window of a created stream; a shorter existing one is warned of"`
-	IDSuffix     string        `env:"ID_SUFFIX" doc:"added to message ids, to publish a re-scoring on purpose"`
+	IDSuffix     string        `env:"ID_SUFFIX" doc:"added to message ids (by the source), to publish a re-scoring on purpose"`
 	Pending      int           `env:"PENDING, default=4000" doc:"results under way to the server at most"`
 	AckTimeout   time.Duration `env:"ACK_TIMEOUT, default=10s" doc:"a result without an acknowledgement by then is published again"`
 }
@@ -22,14 +25,53 @@ type Config struct {
 func (c *Config) Validate() error {
 	var faults []error
 	add := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	if c.URL == "" {
+		add("SWEET_NATS_URL is required: the servers, such as nats://localhost:4222")
+	}
+	if c.Stream == "" || strings.ContainsFunc(c.Stream, func(r rune) bool { return r <= ' ' || strings.ContainsRune(`.*>/\`, r) }) {
+		add("SWEET_NATS_STREAM=%s: want the name of a stream, without white space and any of . * > / \\", c.Stream)
+	}
+	if _, err := parseTemplate(c.Subject); err != nil {
+		add("SWEET_NATS_SUBJECT=%s: %w", c.Subject, err)
+	}
+	if strings.ContainsFunc(c.IDSuffix, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		add("SWEET_NATS_ID_SUFFIX=%q: want visible ASCII", c.IDSuffix)
+	}
 	if c.Pending < 1 {
 		add("SWEET_NATS_PENDING=%d: want at least 1", c.Pending)
 	}
 	if c.AckTimeout <= 0 {
 		add("SWEET_NATS_ACK_TIMEOUT=%v: want more than 0", c.AckTimeout)
 	}
-	if c.Window <= 0 {
-		add("SWEET_NATS_WINDOW=%v: want more than 0", c.Window)
+	if c.Window < 100*time.Millisecond {
+		add("SWEET_NATS_WINDOW=%v: want at least 100ms", c.Window)
 	}
 	return errors.Join(faults...)
+}
+
+// How a lost server is noticed and found again.
+const (
+	pingEvery     = 10 * time.Second
+	missedPings   = 2
+	reconnectWait = 250 * time.Millisecond
+	requestTime   = 5 * time.Second // of one question to the JetStream API
+)
+
+// options are how the worker connects. Everything about authentication and
+// encryption belongs here.
+func (c *Config) options() []nats.Option {
+	return []nats.Option{
+		nats.Name("sweetspot"),
+		// The default gives up after two minutes and closes for good.
+		nats.MaxReconnects(-1),
+		nats.ReconnectWait(reconnectWait),
+		nats.ReconnectJitter(reconnectWait, time.Second),
+		// The default buffers 8 MiB of results while there is no server, which
+		// then look as if they were under way.
+		nats.ReconnectBufSize(-1),
+		nats.RetryOnFailedConnect(true),
+		// The default notices a server that is silent after four minutes.
+		nats.PingInterval(pingEvery),
+		nats.MaxPingsOutstanding(missedPings),
+	}
 }

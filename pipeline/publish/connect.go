@@ -1,0 +1,106 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// connect returns when a server is reachable. The connection then looks after
+// itself: it is closed for good only by Close, or where a server refuses the
+// worker's credentials again and again.
+func (j *JetStream) connect(ctx context.Context, log *slog.Logger) error {
+	opts := append(j.cfg.options(), j.watch(ctx, log)...)
+	nc, err := nats.Connect(j.cfg.URL, opts...)
+	if err != nil {
+		return fmt.Errorf("SWEET_NATS_URL: %w", withoutURL(err))
+	}
+	if err := awaitServer(ctx, nc, log); err != nil {
+		nc.Close()
+		return fmt.Errorf("connecting to NATS: %w", err)
+	}
+	js, err := jetstream.New(nc,
+		jetstream.WithPublishAsyncMaxPending(j.cfg.Pending),
+		// Without it an acknowledgement that is lost holds its message for ever.
+		jetstream.WithPublishAsyncTimeout(j.cfg.AckTimeout),
+		jetstream.WithDefaultTimeout(requestTime),
+	)
+	if err != nil {
+		nc.Close()
+		return fmt.Errorf("opening JetStream: %w", err)
+	}
+	j.nc, j.js = nc, js
+	return nil
+}
+
+// withoutURL drops the address from an error about it: it may hold a password.
+func withoutURL(err error) error {
+	if bad, ok := errors.AsType[*url.Error](err); ok {
+		return bad.Err
+	}
+	return err
+}
+
+// watch returns the options that log and count what becomes of the connection.
+func (j *JetStream) watch(ctx context.Context, log *slog.Logger) []nats.Option {
+	up := func(what string) nats.ConnHandler {
+		return func(nc *nats.Conn) {
+			j.metrics.connected.Set(1)
+			log.InfoContext(ctx, "nats connection", slog.String("state", what), slog.String("server", nc.ConnectedUrlRedacted()))
+		}
+	}
+	return []nats.Option{
+		nats.ConnectHandler(up("connected")),
+		nats.ReconnectHandler(up("reconnected")),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			j.metrics.connected.Set(0)
+			if err != nil { // nil where we closed it ourselves
+				log.WarnContext(ctx, "nats connection", slog.String("state", "lost"), slog.Any("error", err))
+			}
+		}),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			log.WarnContext(ctx, "nats reports a problem", slog.Any("error", err))
+		}),
+	}
+}
+
+// awaitServer returns when nc is connected, and an error when ctx ends before
+// or the server refuses the worker.
+func awaitServer(ctx context.Context, nc *nats.Conn, log *slog.Logger) error {
+	changes := nc.StatusChanged(nats.CONNECTED, nats.CLOSED)
+	defer nc.RemoveStatusListener(changes)
+	if !nc.IsConnected() && !nc.IsClosed() {
+		log.WarnContext(ctx, "waiting for a nats server", slog.Any("error", nc.LastError()))
+	}
+	for !nc.IsConnected() {
+		if nc.IsClosed() {
+			return nc.LastError()
+		}
+		select {
+		case <-changes:
+		case <-ctx.Done():
+			return errors.Join(context.Cause(ctx), nc.LastError())
+		}
+	}
+	return nil
+}
+
+// Connected reports whether a server is reachable now.
+func (j *JetStream) Connected() bool { return j.nc.IsConnected() }
+
+// Close waits until what is under way is acknowledged, or ctx ends, and closes
+// the connection.
+func (j *JetStream) Close(ctx context.Context) error {
+	defer j.nc.Close()
+	select {
+	case <-j.js.PublishAsyncComplete():
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("closing with %d results not acknowledged: %w", j.js.PublishAsyncPending(), context.Cause(ctx))
+	}
+}
