@@ -37,7 +37,7 @@ func models() []model {
 		{name: "exits after layers 1 and 3 of width 48", dir: Random(shape(48, 2, 77, 3, []int{1, 3}, mean, cls), 3)},
 	}
 	for i := range made {
-		made[i].rows = randomRows(made[i].dir.Config, 24)
+		made[i].rows = randomRows(made[i].dir.Config, 16)
 	}
 	return made
 }
