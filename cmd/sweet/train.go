@@ -165,8 +165,8 @@ func (r *trainRun) close() {
 }
 
 // prepare reads data, vocabulary and initial weights, and makes the trainer.
-func (o trainOptions) prepare(talk io.Writer) (*trainRun, error) {
-	r := &trainRun{options: o}
+func (o *trainOptions) prepare(talk io.Writer) (*trainRun, error) {
+	r := &trainRun{options: *o}
 	data, err := train.ReadData(o.data)
 	if err != nil {
 		return nil, err
@@ -286,7 +286,7 @@ func (r *trainRun) checkpoint() error {
 	if err != nil {
 		return fmt.Errorf("writing the checkpoint: %w", err)
 	}
-	defer os.Remove(f.Name()) // gone already where all went well
+	defer func() { _ = os.Remove(f.Name()) }() // gone already where all went well
 	err = r.trainer.Save(f)
 	if err == nil {
 		err = f.Sync()

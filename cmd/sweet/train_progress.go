@@ -90,7 +90,7 @@ func (p *trainProgress) epoch(now train.Progress, scores []train.ExitScore) {
 		fmt.Fprintf(&line, " %.2f %%", 100*s.Accuracy)
 	}
 	line.WriteByte('\n')
-	var out io.Writer = p.out
+	out := p.out
 	if p.bars != nil {
 		out = p.bars // above the bar
 	}

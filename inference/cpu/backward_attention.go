@@ -207,9 +207,9 @@ func (t *Attention) copyBack(c Matrix, stride int) {
 	}
 }
 
-// tiles cuts m rows into tiles of nearly equal height, at most most each.
-func tiles(m, most int, do func(i, rows int)) {
-	n := (m + most - 1) / most
+// tiles cuts m rows into tiles of nearly equal height, none above limit.
+func tiles(m, limit int, do func(i, rows int)) {
+	n := (m + limit - 1) / limit
 	i := 0
 	for t := range n {
 		rows := (m - i) / (n - t)

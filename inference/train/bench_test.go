@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"slices"
 	"testing"
+	"time"
 
 	"sweetspot/inference"
 	"sweetspot/inference/cpu"
@@ -38,49 +39,82 @@ func benchConfig(width int) *inference.Config {
 }
 
 // BenchmarkStep measures whole training steps, forward, backward and optimizer,
-// on batches of 64 rows of about 25 tokens. Only matrix products count as work:
-// six operations per token and weight of the layers.
+// on batches of 64 rows of about 25 tokens. As work counts what the layers do
+// on every token, six operations per token and weight, whether or not it had to
+// be done: an exit with CLS pooling spares the rest of the last layer. The share
+// is of the speed of one large matrix product, measured between the steps on as
+// many threads.
 func BenchmarkStep(b *testing.B) {
-	for _, width := range []int{128, 192, 256, 384} {
-		for _, dropout := range []float64{0, 0.1} {
-			b.Run(fmt.Sprintf("6x%d, dropout %v", width, dropout), func(b *testing.B) {
-				c := benchConfig(width)
-				o := DefaultOptions()
-				o.Method.Pass, o.ExitWeights = 1, []float32{1, 1, 1, 1}
-				o.Dropout = dropout
-				k, err := cpu.Select("auto")
-				if err != nil {
-					b.Fatal(err)
-				}
-				e := cpu.NewEngine(k, runtime.GOMAXPROCS(0))
-				defer e.Close()
-				n, err := newNetwork(c, &o, e)
-				if err != nil {
-					b.Fatal(err)
-				}
-				n.layout.initialize(n.weights, 1)
-				opt := newOptimizer(n)
-				rows := exampleRows(c, 64*20)
-				batches := order(rows, 64, 1, 0)
-				var in batch
-				tokens := 0
-				step := func(i int) {
-					in.fill(rows, batches[i%len(batches)])
-					n.gradients(&in, i)
-					opt.step(i, 1<<20)
-					tokens += in.tokens()
-				}
-				step(0)
-				tokens = 0
-				b.ResetTimer()
-				for i := range b.N {
-					step(i)
-				}
-				perSecond := float64(tokens) / b.Elapsed().Seconds()
-				weights := float64(12 * width * width * c.Layers)
-				b.ReportMetric(perSecond, "tokens/s")
-				b.ReportMetric(perSecond*6*weights/1e9, "GFLOP/s")
-			})
+	for _, method := range []string{"ee", "sweet"} {
+		for _, width := range []int{128, 192, 256, 384} {
+			for _, dropout := range []float64{0, 0.1} {
+				b.Run(fmt.Sprintf("%s 6x%d, dropout %v", method, width, dropout), func(b *testing.B) {
+					o := DefaultOptions()
+					o.ExitWeights, o.Dropout = []float32{1, 1, 1, 1}, dropout
+					if method == "ee" {
+						o.Method.Pass = 1
+					}
+					benchmarkSteps(b, benchConfig(width), &o)
+				})
+			}
+		}
+	}
+}
+
+func benchmarkSteps(b *testing.B, c *inference.Config, o *Options) {
+	b.Helper()
+	k, err := cpu.Select("auto")
+	if err != nil {
+		b.Fatal(err)
+	}
+	e := cpu.NewEngine(k, runtime.GOMAXPROCS(0))
+	defer e.Close()
+	n, err := newNetwork(c, o, e)
+	if err != nil {
+		b.Fatal(err)
+	}
+	n.layout.initialize(n.weights, 1)
+	opt := newOptimizer(n)
+	rows := exampleRows(c, 64*20)
+	batches := order(rows, 64, 1, 0)
+	largeProduct := newLargeProduct(e)
+	var in batch
+	var spent, product time.Duration
+	tokens, step := 0, 0
+	for b.Loop() {
+		in.fill(rows, batches[step%len(batches)])
+		start := time.Now()
+		n.gradients(&in, step)
+		opt.step(step, 1<<20)
+		if step > 0 { // the first makes room
+			spent += time.Since(start)
+			tokens += in.tokens()
+		}
+		step++
+		start = time.Now()
+		largeProduct()
+		product += time.Since(start)
+	}
+	perSecond := float64(tokens) / spent.Seconds()
+	speed := perSecond * 6 * float64(12*c.Width*c.Width*c.Layers)
+	most := largeOperations * float64(step) / product.Seconds()
+	b.ReportMetric(0, "ns/op") // it would include the product
+	b.ReportMetric(perSecond, "tokens/s")
+	b.ReportMetric(speed/1e9, "GFLOP/s")
+	b.ReportMetric(speed/most, "share")
+}
+
+// largeOperations are those of the large product, in floating-point operations.
+const largeOperations = 5 * 2 * 1024 * 768 * 768
+
+// newLargeProduct returns a function that multiplies large matrices.
+func newLargeProduct(e *cpu.Engine) func() {
+	a, c, w := cpu.NewMatrix(1024, 768), cpu.NewMatrix(1024, 768), cpu.NewMatrix(768, 768)
+	var packed cpu.Packed
+	e.PackN(&packed, w)
+	return func() {
+		for range 5 {
+			e.Gemm(c, a, &packed, cpu.Overwrite)
 		}
 	}
 }

@@ -119,7 +119,7 @@ func (o *Options) Validate(c *inference.Config) error {
 // scratch. Method and exit weights, which depend on the model, are left out.
 func DefaultOptions() Options {
 	return Options{
-		Epochs: 3, BatchRows: 32, Rate: 1e-3, Warmup: 0.05, Decay: 0.01,
+		Epochs: 4, BatchRows: 32, Rate: 1e-3, Warmup: 0.05, Decay: 0.01,
 		Beta1: 0.9, Beta2: 0.98, Epsilon: 1e-8, Clip: 1, Dropout: 0.1, UnknownRate: 0.02, Seed: 1,
 	}
 }

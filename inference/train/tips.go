@@ -49,8 +49,12 @@ func (n *network) gather(dst, src cpu.Matrix) {
 func (n *network) gatherHalf(from *half) {
 	to := &n.tips
 	for _, m := range [][2]cpu.Matrix{
-		{to.context, from.context}, {to.unit1, from.unit1}, {to.middle, from.middle},
-		{to.slope, from.slope}, {to.inner, from.inner}, {to.unit2, from.unit2},
+		{to.context, from.context},
+		{to.unit1, from.unit1},
+		{to.middle, from.middle},
+		{to.slope, from.slope},
+		{to.inner, from.inner},
+		{to.unit2, from.unit2},
 	} {
 		n.gather(m[0], m[1])
 	}
