@@ -33,7 +33,7 @@ func models() []model {
 	cls, mean := inference.CLS, inference.Mean
 	made := []model{
 		{name: "one layer of width 8", dir: Random(shape(8, 1, 16, 2, []int{1}, cls), 1)},
-		{name: "exits after layers 1, 2 and 4 of width 64", dir: Random(shape(64, 4, 256, 7, []int{1, 2, 4}, cls, mean, cls), 2)},
+		{name: "exits after layers 1, 2 and 4 of width 64", dir: Random(shape(64, 4, 160, 7, []int{1, 2, 4}, cls, mean, cls), 2)},
 		{name: "exits after layers 1 and 3 of width 48", dir: Random(shape(48, 2, 77, 3, []int{1, 3}, mean, cls), 3)},
 	}
 	for i := range made {
@@ -135,7 +135,7 @@ func ignoresNeighbors(t *testing.T, open Open, m model) {
 	}
 	rng := rand.New(rand.NewPCG(17, 17))
 	for _, batchTokens := range []int{m.dir.Config.Positions, 3 * m.dir.Config.Positions, 2000} {
-		for _, oneIn := range []int{1 << 30, 4, 2} {
+		for _, oneIn := range []int{1 << 30, 3} {
 			order := rng.Perm(len(m.rows))
 			rows := make([]inference.Row, len(order))
 			for i, from := range order {
