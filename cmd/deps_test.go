@@ -33,8 +33,9 @@ var mayImport = map[string][]string{
 		"cmd/service", "cmd/sweet/desk", "cmd/sweet/sandbox", "config", "consumer", "pipeline", "pipeline/publish",
 		"inference", "inference/token", "inference/cpu", "inference/train", "inference/calibrate", "inference/bundled",
 	},
-	"cmd/sweet/desk":    {},
-	"cmd/sweet/sandbox": {},
+	"cmd/sweet/desk":        {},
+	"cmd/sweet/sandbox":     {},
+	"cmd/sweet/sandboxtest": {"cmd/sweet/sandbox", "inference"},
 
 	"config": {"consumer", "pipeline", "pipeline/publish"},
 
@@ -54,11 +55,12 @@ var mayImport = map[string][]string{
 // mayUse holds, for every package but the toolbox, all that it may use beyond
 // the standard library and this module.
 var mayUse = map[string][]string{
-	"cmd":               {},
-	"cmd/worker":        {"github.com/prometheus/client_golang", "golang.org/x/term"},
-	"cmd/service":       {"github.com/prometheus/client_golang", "golang.org/x/sync"},
-	"cmd/sweet/desk":    {},
-	"cmd/sweet/sandbox": {"github.com/nats-io/nats-server", "github.com/nats-io/nats.go", "github.com/twmb/franz-go"},
+	"cmd":                   {},
+	"cmd/worker":            {"github.com/prometheus/client_golang", "golang.org/x/term"},
+	"cmd/service":           {"github.com/prometheus/client_golang", "golang.org/x/sync"},
+	"cmd/sweet/desk":        {},
+	"cmd/sweet/sandbox":     {"github.com/nats-io/nats-server", "github.com/nats-io/nats.go", "github.com/twmb/franz-go"},
+	"cmd/sweet/sandboxtest": {"github.com/nats-io/nats.go", "github.com/segmentio/kafka-go", "github.com/twmb/franz-go"},
 
 	"config": {"github.com/sethvargo/go-envconfig"},
 

@@ -225,3 +225,12 @@ func (s *Sandbox) Close() error {
 	}
 	return nil
 }
+
+// DeadLettered is the number of dead letters written.
+func (s *Sandbox) DeadLettered() int {
+	n := 0
+	for _, p := range s.Kafka.PartitionInfos(DeadLetters) {
+		n += int(p.HighWatermark)
+	}
+	return n
+}

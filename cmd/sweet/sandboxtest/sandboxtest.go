@@ -1,0 +1,145 @@
+// Package sandboxtest holds what the tests of the whole worker share: servers
+// from package sandbox that end with the test, a model of a few kilobytes,
+// messages put in, and results and dead letters read back.
+//
+// It knows the formats that a user sees, and nothing of the worker's code.
+package sandboxtest
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kfake"
+
+	"sweetspot/cmd/sweet/sandbox"
+)
+
+// Patience bounds the wait for anything that must happen. It is far longer than
+// it takes, so that a hang becomes a failure and a slow machine does not.
+const Patience = 2 * time.Minute
+
+// Start starts the servers, which end with the test.
+func Start(t testing.TB, o sandbox.Options) *sandbox.Sandbox {
+	t.Helper()
+	s, err := sandbox.Start(t.Context(), o)
+	if err != nil {
+		t.Fatalf("starting the servers: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Errorf("stopping the servers: %v", err)
+		}
+	})
+	return s
+}
+
+// Limited returns a context of the test that ends after [Patience].
+func Limited(t testing.TB) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), Patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// A Producer puts messages into the sandbox's topic.
+type Producer struct {
+	t testing.TB
+	w *kafka.Writer
+}
+
+// NewProducer returns a producer that ends with the test. Messages go to the
+// partitions in turn.
+func NewProducer(t testing.TB, s *sandbox.Sandbox) *Producer {
+	t.Helper()
+	w := &kafka.Writer{
+		Addr: kafka.TCP(s.Brokers()...), Topic: sandbox.Topic, RequiredAcks: kafka.RequireAll,
+		BatchSize: 1000, BatchTimeout: time.Millisecond, Balancer: &kafka.RoundRobin{},
+	}
+	t.Cleanup(func() { _ = w.Close() }) // everything was acknowledged or has failed the test
+	return &Producer{t: t, w: w}
+}
+
+// Send returns when every message is in the topic.
+func (p *Producer) Send(ms ...kafka.Message) {
+	p.t.Helper()
+	if err := p.w.WriteMessages(Limited(p.t), ms...); err != nil {
+		p.t.Fatalf("producing: %v", err)
+	}
+}
+
+// SendTexts sends messages without keys or headers.
+func (p *Producer) SendTexts(texts ...string) {
+	p.t.Helper()
+	ms := make([]kafka.Message, len(texts))
+	for i, text := range texts {
+		ms[i].Value = []byte(text)
+	}
+	p.Send(ms...)
+}
+
+// AwaitSettled waits until the group has committed all of the sandbox's topic.
+// Where it does not come to that, the test fails with what explain returns.
+func AwaitSettled(t testing.TB, s *sandbox.Sandbox, group string, explain func() string) {
+	t.Helper()
+	_, err := s.Kafka.WaitGroupInfo(Limited(t), group, func(*kfake.GroupInfo) bool { return s.Lag(group) == 0 })
+	if err != nil {
+		t.Fatalf("%d messages are not committed: %v\n%s", s.Lag(group), err, explain())
+	}
+}
+
+// DeadLetters reads the dead-letter topic from its first message to its end.
+func DeadLetters(t testing.TB, s *sandbox.Sandbox) []kafka.Message {
+	t.Helper()
+	n := s.DeadLettered()
+	r := kafka.NewReader(kafka.ReaderConfig{
+		Brokers: s.Brokers(), Topic: sandbox.DeadLetters, Partition: 0, MaxBytes: 64 << 20, MaxWait: 50 * time.Millisecond,
+	})
+	defer r.Close()
+	var letters []kafka.Message
+	for range n {
+		m, err := r.ReadMessage(Limited(t))
+		if err != nil {
+			t.Fatalf("reading dead letter %d of %d: %v", len(letters)+1, n, err)
+		}
+		letters = append(letters, m)
+	}
+	return letters
+}
+
+// Results reads every message of the stream, oldest first.
+func Results(t testing.TB, s *sandbox.Sandbox) []*nats.Msg {
+	t.Helper()
+	nc, js, err := s.JetStream()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	ctx := Limited(t)
+	stream, err := js.Stream(ctx, sandbox.Stream)
+	if err != nil {
+		t.Fatalf("opening the stream: %v", err)
+	}
+	n := int(stream.CachedInfo().State.Msgs)
+	c, err := stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{})
+	if err != nil {
+		t.Fatalf("reading the stream: %v", err)
+	}
+	var all []*nats.Msg
+	for len(all) < n {
+		batch, err := c.Fetch(min(n-len(all), 5000), jetstream.FetchContext(ctx))
+		if err != nil {
+			t.Fatalf("reading the stream: %v", err)
+		}
+		for m := range batch.Messages() {
+			all = append(all, &nats.Msg{Subject: m.Subject(), Header: m.Headers(), Data: m.Data()})
+		}
+		if err := batch.Error(); err != nil {
+			t.Fatalf("reading the stream after %d of %d results: %v", len(all), n, err)
+		}
+	}
+	return all
+}
