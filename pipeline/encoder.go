@@ -3,7 +3,6 @@ package pipeline
 import (
 	"context"
 	"fmt"
-	"math"
 
 	"sweetspot/inference"
 )
@@ -57,10 +56,7 @@ func (e modelEncoder) NewBatch(stage, maxTokens int) (Batch, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &modelBatch{
-		b: b, temperature: float64(e.m.Ladder.Temperatures[stage]),
-		scores: make([]float32, len(e.m.Labels)),
-	}, nil
+	return &modelBatch{b: b}, nil
 }
 
 // Forward implements [Encoder].
@@ -82,9 +78,8 @@ func ofModel(b Batch) (*modelBatch, error) {
 }
 
 type modelBatch struct {
-	b           *inference.Batch
-	temperature float64
-	scores      []float32 // (C)
+	b      *inference.Batch
+	scores []float32 // (C) of the row asked for last
 }
 
 // Add implements [Batch].
@@ -108,20 +103,9 @@ func (mb *modelBatch) Exits() []inference.Exit { return mb.b.Exits }
 // KeepScores implements [Batch].
 func (mb *modelBatch) KeepScores() { mb.b.KeepLogits() }
 
-// Scores are softmax(z/T) of one row's logits z at the exit's temperature T.
+// Scores implements [Batch].
 func (mb *modelBatch) Scores(row int) []float32 {
-	logits := mb.b.Logits[row*len(mb.scores):][:len(mb.scores)]
-	most := math.Inf(-1)
-	for _, z := range logits {
-		most = max(most, float64(z))
-	}
-	sum := 0.0
-	for _, z := range logits {
-		sum += math.Exp((float64(z) - most) / mb.temperature)
-	}
-	for i, z := range logits {
-		mb.scores[i] = float32(math.Exp((float64(z)-most)/mb.temperature) / sum)
-	}
+	mb.scores = mb.b.Scores(mb.scores[:0], row)
 	return mb.scores
 }
 

@@ -1,0 +1,88 @@
+package pipeline
+
+import (
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"sweetspot/inference"
+	"sweetspot/inference/devicetest"
+)
+
+// newModel returns a random model over the vocabulary of the tests, with a
+// ladder whose thresholds about half of its rows pass.
+func newModel(t *testing.T) *inference.Model {
+	t.Helper()
+	dir := devicetest.Random(inference.Config{
+		Vocab: len(words), Width: 16, Layers: 4, Heads: 2, FeedForward: 32, Positions: 16, Types: 2, Epsilon: 1e-12,
+		Exits: []int{1, 2, 4}, Pooling: []inference.Pooling{inference.CLS, inference.CLS, inference.CLS},
+		Score: inference.MaxProbability, Method: inference.EarlyExit, Labels: []string{"a", "b", "c"},
+	}, 5)
+	m, err := inference.New(dir, devicetest.Reference(), inference.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Ladder.Rungs = append(m.Ladder.Rungs, inference.Rung{Thresholds: inference.Thresholds{0.5, 0.4}})
+	return m
+}
+
+// TestStagedResultsAreTheModels runs texts through the pipeline in small
+// batches, with a real model, and compares every result with what the model
+// says of its row alone.
+func TestStagedResultsAreTheModels(t *testing.T) {
+	m := newModel(t)
+	r := rand.New(rand.NewPCG(4, 4))
+	s := newShelf()
+	const messages = 200
+	for range messages {
+		s.putMessage(randomMessage(r))
+	}
+	rig := newRig(t, s, func(c *Config, parts *Parts) {
+		c.BatchTokens, c.ResultScores = 40, true
+		parts.Encoder, parts.Labels, parts.Layers, parts.Rungs = ModelEncoder(m), m.Labels, []int{1, 2, 4}, m.Ladder.Rungs
+	})
+	if err := rig.runUntil(t, messages); err != nil {
+		t.Fatal(err)
+	}
+	runner, err := inference.NewRunner(m, 16)
+	if err != nil {
+		t.Fatal(err)
+	}
+	left := map[int]int{}
+	for _, got := range rig.sink.kept {
+		row, err := rig.parts.Tokenizer.Row(nil, string(got.Message.Value), "", 16, rig.truncate)
+		if err != nil {
+			t.Fatal(err)
+		}
+		alone, err := runner.Answers(t.Context(), []inference.Row{{Tokens: row.IDs, Second: row.Second, Rung: uint8(got.Rung)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := alone[0]
+		if got.Label != m.Labels[want.Exit.Label] || got.Score != want.Exit.Confidence || got.Exit != want.Stage+1 {
+			t.Errorf("%s: got %s %v by exit %d, alone it is %+v", got.Message.Value, got.Label, got.Score, got.Exit, want)
+		}
+		if len(got.Scores) != 3 || got.Scores[0] != (LabelScore{got.Label, got.Score}) || got.Scores[1].Score < got.Scores[2].Score {
+			t.Errorf("%s: got scores %v of %s %v", got.Message.Value, got.Scores, got.Label, got.Score)
+		}
+		left[got.Exit]++
+	}
+	if len(left) != 3 || len(rig.sink.kept) != messages {
+		t.Errorf("%d of %d results, by exits %v: the test has tested little", len(rig.sink.kept), messages, left)
+	}
+}
+
+func TestModelEncoderRefusesBatchesOfOthers(t *testing.T) {
+	e := ModelEncoder(newModel(t))
+	foreign := &scriptBatch{}
+	if err := e.Forward(t.Context(), foreign); err == nil || !strings.Contains(err.Error(), "another encoder") {
+		t.Errorf("forward: got %v", err)
+	}
+	b, err := e.NewBatch(1, 16)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Take(foreign, []int{0}); err == nil || !strings.Contains(err.Error(), "another encoder") {
+		t.Errorf("take: got %v", err)
+	}
+}
