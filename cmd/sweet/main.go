@@ -47,7 +47,11 @@ func newCommand() *cobra.Command {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w (see %s --help)", err, c.CommandPath())}
 	})
-	root.AddCommand(newSandboxCommand(), newProduceCommand(), newTailCommand())
+	root.AddCommand(
+		newDemoCommand(), newSandboxCommand(), newProduceCommand(), newTailCommand(),
+		newTokenizeCommand(), newGenerateCommand(),
+		newTrainCommand(), newCalibrateCommand(), newEvaluateCommand(), newClassifyCommand(),
+	)
 	return root
 }
 

@@ -1,0 +1,186 @@
+// Package service is the worker as a package: it opens the model, Kafka and
+// NATS as the configuration says, runs the pipeline between them, answers
+// /metrics, /live and /ready, and puts everything in order when it is told to
+// stop. Command worker runs it alone; the toolbox runs it beside embedded
+// servers.
+//
+// It decides nothing about messages: what is read, answered, settled or set
+// aside is the pipeline's business.
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"sweetspot/config"
+	"sweetspot/consumer"
+	"sweetspot/pipeline"
+	"sweetspot/pipeline/publish"
+)
+
+// Options are what the caller of a [Worker] decides beyond its environment.
+type Options struct {
+	Version  string
+	Logger   *slog.Logger
+	Registry *prometheus.Registry // where the metrics go
+}
+
+// A Worker is one that has been put together and not been started.
+type Worker struct {
+	cfg      config.Config
+	opts     Options
+	model    *model
+	kafka    *consumer.Kafka
+	results  atomic.Pointer[publish.JetStream] // probes ask for it while it is being opened
+	pipeline *pipeline.Pipeline
+	http     *endpoints
+}
+
+// closing bounds what is left to do once the pipeline has settled everything
+// or given up: the last commit, leaving the group, the connection's end.
+const closing = 10 * time.Second
+
+// A ConfigError is a setting that cannot work. The worker's exit code tells it
+// from a fault.
+type ConfigError struct{ Err error }
+
+func (e ConfigError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what is wrong.
+func (e ConfigError) Unwrap() error { return e.Err }
+
+// Open puts a worker together: it reads the model, opens the device and the
+// port for /metrics, and connects to NATS. A server that is down is waited for
+// until ctx ends. Settings that cannot work are [ConfigError]s.
+func Open(ctx context.Context, cfg config.Config, o Options) (*Worker, error) {
+	w := &Worker{cfg: cfg, opts: o}
+	if err := w.open(ctx); err != nil {
+		return nil, errors.Join(err, w.release(ctx))
+	}
+	return w, nil
+}
+
+func (w *Worker) open(ctx context.Context) (err error) {
+	o := w.opts
+	if w.model, err = openModel(w.cfg); err != nil {
+		return err
+	}
+	w.model.log(o.Logger)
+	registerInfo(o.Registry, o.Version, w.model)
+	w.kafka, err = consumer.Open(w.cfg.Kafka, w.cfg.Intake, consumer.Parts{
+		Drain: w.cfg.Pipeline.Drain, IDSuffix: w.cfg.NATS.IDSuffix, Version: o.Version,
+		Metrics: consumer.NewMetrics(o.Registry), Logger: o.Logger.With(slog.String("part", "kafka")),
+	})
+	if err != nil {
+		return ConfigError{err}
+	}
+	if w.http, err = listen(ctx, w.cfg.HTTPAddr, o.Registry, w.notReady); err != nil {
+		return err
+	}
+	o.Logger.InfoContext(ctx, "listening", slog.String("http", w.Addr()))
+	results, err := publish.Open(ctx, w.cfg.NATS, publish.Stamp{
+		Model: w.model.Name(), Digest: w.model.Digest(), Ladder: w.model.LadderDigest,
+		CopyHeaders: w.cfg.Pipeline.CopyHeaders, Topics: w.cfg.Kafka.Topics, Labels: w.model.Labels,
+	}, publish.NewMetrics(o.Registry), o.Logger.With(slog.String("part", "nats")))
+	if err != nil {
+		return err
+	}
+	w.results.Store(results)
+	return w.newPipeline()
+}
+
+func (w *Worker) newPipeline() (err error) {
+	m := w.model
+	w.pipeline, err = pipeline.New(m.settings, pipeline.Parts{
+		Source: source{w.kafka}, DeadLetters: w.kafka, Publisher: w.results.Load(),
+		Tokenizer: m.tokenizer, Encoder: pipeline.ModelEncoder(m.Model),
+		Labels: m.Labels, Layers: m.layers(), Rungs: m.Ladder.Rungs,
+		Metrics: pipeline.NewMetrics(w.opts.Registry, m.Stages()),
+		Logger:  w.opts.Logger.With(slog.String("part", "pipeline")),
+	})
+	if err != nil {
+		return ConfigError{err}
+	}
+	return nil
+}
+
+// Addr is where /metrics, /live and /ready are served.
+func (w *Worker) Addr() string { return w.http.addr() }
+
+// notReady returns what keeps the worker from taking messages, and nothing
+// where it is ready.
+func (w *Worker) notReady() []string {
+	var missing []string
+	if !w.kafka.Ready() {
+		missing = append(missing, "kafka: not a member of the group yet, or a topic is missing")
+	}
+	if r := w.results.Load(); r == nil || !r.Connected() {
+		missing = append(missing, "nats: no server is reachable")
+	}
+	return missing
+}
+
+// Run works until ctx ends or something fails beyond repair, and puts
+// everything in order: what is in flight settles, the last offsets are
+// committed, the group is left, the connections end. It returns nil where
+// everything in flight was settled. A Worker runs once.
+func (w *Worker) Run(ctx context.Context) error {
+	g, work := errgroup.WithContext(ctx)
+	reading, stop := context.WithCancel(work)
+	defer stop()
+	g.Go(func() error {
+		if err := w.kafka.Run(reading); err != nil {
+			return fmt.Errorf("reading Kafka: %w", err)
+		}
+		return nil
+	})
+	g.Go(func() error {
+		err := w.pipeline.Run(work)
+		stop() // the pipeline may have failed by itself
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), closing)
+		defer cancel()
+		return errors.Join(err, w.kafka.Close(end))
+	})
+	g.Go(func() error { return w.http.serve(work) })
+	err := g.Wait()
+	return errors.Join(err, w.release(ctx))
+}
+
+// A source is the consumer as the pipeline reads it. One stop ends both, and
+// either may see it first: where that is the consumer, its end must not look
+// like a failure to a pipeline that does not know of the stop yet.
+type source struct{ *consumer.Kafka }
+
+// Fetch implements [pipeline.Source].
+func (s source) Fetch(ctx context.Context) ([]*pipeline.Message, error) {
+	messages, err := s.Kafka.Fetch(ctx)
+	if errors.Is(err, consumer.ErrStopped) {
+		<-ctx.Done()
+		err = context.Cause(ctx)
+	}
+	return messages, err
+}
+
+// release gives back what Open took, whatever of it there is.
+func (w *Worker) release(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closing)
+	defer cancel()
+	var faults []error
+	if r := w.results.Load(); r != nil {
+		faults = append(faults, r.Close(ctx))
+	}
+	if w.http != nil {
+		faults = append(faults, w.http.close(ctx))
+	}
+	if w.model != nil {
+		faults = append(faults, w.model.device.Close())
+	}
+	return errors.Join(faults...)
+}

@@ -1,0 +1,260 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/term"
+
+	"sweetspot/cmd/service"
+	"sweetspot/cmd/sweet/sandbox"
+	"sweetspot/config"
+)
+
+// demoOptions are the flags of `sweet demo`.
+type demoOptions struct {
+	model    string
+	input    string
+	duration time.Duration
+	rate     float64
+	json     bool
+	seed     uint64
+}
+
+func newDemoCommand() *cobra.Command {
+	var o demoOptions
+	c := &cobra.Command{
+		Use:   "demo",
+		Short: "Show the worker at work, on embedded servers, with nothing to set up",
+		Long: `Start an embedded Kafka and NATS, put a load of texts on a topic, and run the
+worker between them: first for a moment at full depth, to know what that costs,
+then with the thresholds that the model's certificate allows. At the end every
+text is accounted for.`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return runDemo(c, o) },
+	}
+	f := c.Flags()
+	f.StringVar(&o.model, "model", "bundled", "model directory, or bundled")
+	f.StringVar(&o.input, "input", "", "file of texts, one a line, sent again and again; without it messages to a support desk")
+	f.DurationVar(&o.duration, "duration", 20*time.Second, "how long the load lasts")
+	f.Float64Var(&o.rate, "rate", 0, "texts a second; 0 is as fast as the worker answers them")
+	f.Uint64Var(&o.seed, "seed", 1, "of the support-desk messages")
+	f.BoolVar(&o.json, "json", false, "print the summary as one JSON object")
+	return c
+}
+
+func runDemo(c *cobra.Command, o demoOptions) error {
+	switch {
+	case o.duration < 4*time.Second:
+		return usagef("--duration %v: want at least 4s, a quarter of it at full depth", o.duration)
+	case o.rate < 0:
+		return usagef("--rate %v: want 0 or more", o.rate)
+	}
+	texts, err := openTexts(o.input, o.seed)
+	if err != nil {
+		return err
+	}
+	d, err := openDemo(c.Context(), o, texts, c.ErrOrStderr())
+	if err != nil {
+		return err
+	}
+	s, err := d.play(c.Context())
+	err = errors.Join(err, d.close())
+	if err != nil {
+		return err
+	}
+	if o.json {
+		err = json.NewEncoder(c.OutOrStdout()).Encode(s)
+	} else {
+		err = s.print(c.OutOrStdout())
+	}
+	return errors.Join(err, s.verdict())
+}
+
+// A demo is two acts on one stage: the embedded servers, the load and the tally
+// stay while the worker is run at full depth and then with its thresholds.
+type demo struct {
+	opts    demoOptions
+	sandbox *sandbox.Sandbox
+	load    *load
+	tally   *tally
+	check   *checker
+	view    *view
+}
+
+func openDemo(ctx context.Context, o demoOptions, texts *texts, talk io.Writer) (*demo, error) {
+	d := &demo{opts: o}
+	var err error
+	if d.sandbox, err = sandbox.Start(ctx, sandbox.Options{}); err != nil {
+		return nil, err
+	}
+	d.load = newLoad(d.sandbox.Brokers(), texts)
+	if d.check, err = newChecker(o.model, d.load.text); err == nil {
+		d.tally, err = newTally(ctx, d.sandbox)
+	}
+	if err != nil {
+		return nil, errors.Join(err, d.close())
+	}
+	f, ok := talk.(*os.File)
+	d.view = &view{out: talk, live: ok && term.IsTerminal(int(f.Fd())), layers: d.check.layers}
+	return d, nil
+}
+
+func (d *demo) close() error {
+	var faults []error
+	if d.load != nil {
+		faults = append(faults, d.load.close())
+	}
+	if d.tally != nil {
+		d.tally.close()
+	}
+	if d.check != nil {
+		faults = append(faults, d.check.close())
+	}
+	return errors.Join(append(faults, d.sandbox.Close())...)
+}
+
+// play runs both acts, waits until every text is accounted for, and sums up.
+func (d *demo) play(ctx context.Context) (summary, error) {
+	full, err := d.act(ctx, act{title: "full depth, for comparison", mode: "full", duration: d.opts.duration / 4})
+	if err != nil {
+		return summary{}, err
+	}
+	staged, err := d.act(ctx, act{title: "staged, with early exits", mode: "auto", duration: d.opts.duration - d.opts.duration/4, rate: d.opts.rate})
+	if err != nil {
+		return summary{}, err
+	}
+	return d.summarize(full, staged)
+}
+
+// An act is one run of the worker.
+type act struct {
+	title    string
+	mode     string
+	duration time.Duration
+	rate     float64 // texts a second; 0 keeps the worker busy
+}
+
+// A scene is what an act looked like at one moment.
+type scene struct {
+	act      act
+	elapsed  time.Duration
+	metrics  metrics
+	tally    counts
+	agree    agreement
+	produced int
+	rate     float64 // results a second, lately
+}
+
+// An outcome is what came of an act.
+type outcome struct {
+	perSecond float64 // results, between the first one and the end of the load
+	metrics   metrics
+}
+
+// frame is the time between two looks at the worker.
+const frame = 250 * time.Millisecond
+
+// act runs the worker under load for the act's duration, lets it settle
+// everything and stops it.
+func (d *demo) act(ctx context.Context, a act) (outcome, error) {
+	registry := prometheus.NewRegistry()
+	w, err := d.worker(ctx, a.mode, registry)
+	if err != nil {
+		return outcome{}, err
+	}
+	running, stop := context.WithCancel(ctx)
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- w.Run(running) }()
+
+	out, err := d.watch(ctx, a, registry, ended)
+	stop()
+	if err != nil {
+		return out, err
+	}
+	if err := <-ended; err != nil {
+		return out, fmt.Errorf("stopping the worker: %w", err)
+	}
+	out.metrics, err = gather(registry)
+	return out, err
+}
+
+// worker puts a worker together as its environment would.
+func (d *demo) worker(ctx context.Context, mode string, r *prometheus.Registry) (*service.Worker, error) {
+	env := append(d.sandbox.Env(), "SWEET_MODEL="+d.opts.model, "SWEET_MODE="+mode, "SWEET_HTTP_ADDR=127.0.0.1:0")
+	cfg, _, err := config.Load(ctx, env)
+	if err != nil {
+		return nil, fmt.Errorf("the demo's settings: %w", err)
+	}
+	return service.Open(ctx, cfg, service.Options{Version: version, Logger: slog.New(slog.NewTextHandler(d.view, &slog.HandlerOptions{Level: slog.LevelWarn})), Registry: r})
+}
+
+// watch drives the load and shows the worker until the act's time is over and
+// every text that was sent is accounted for.
+func (d *demo) watch(ctx context.Context, a act, r *prometheus.Registry, ended <-chan error) (outcome, error) {
+	helping, stopHelp := context.WithCancel(ctx)
+	sending, stopLoad := context.WithCancel(helping)
+	help, helping := errgroup.WithContext(helping)
+	help.Go(func() error { return d.load.run(sending, a.rate, d.tally.accounted) })
+	help.Go(func() error { return d.check.run(helping, d.tally.samples) })
+
+	out, err := d.frames(helping, a, r, ended, stopLoad)
+	stopHelp()
+	d.view.end()
+	return out, errors.Join(help.Wait(), err)
+}
+
+// frames looks at the worker again and again: first while the load lasts, then
+// until everything is accounted for.
+func (d *demo) frames(ctx context.Context, a act, r *prometheus.Registry, ended <-chan error, stopLoad func()) (out outcome, err error) {
+	tick := time.NewTicker(frame)
+	defer tick.Stop()
+	start, loading := time.Now(), true
+	var rates meter
+	for {
+		select {
+		case err := <-ended:
+			return out, fmt.Errorf("the worker ended early: %w", err)
+		case <-ctx.Done():
+			return out, errStopped
+		case <-tick.C:
+		}
+		d.tally.setDead(d.sandbox.DeadLettered())
+		c, err := d.tally.snapshot()
+		if err != nil {
+			return out, err
+		}
+		if out.metrics, err = gather(r); err != nil {
+			return out, err
+		}
+		elapsed := time.Since(start)
+		if loading {
+			rates.read(time.Now(), c.distinct)
+		}
+		d.view.show(scene{
+			act: a, elapsed: min(elapsed, a.duration), metrics: out.metrics, tally: c,
+			agree: d.check.agreement(), produced: d.load.count(), rate: rates.recent(),
+		})
+		switch {
+		case loading && elapsed >= a.duration:
+			loading, out.perSecond = false, rates.mean()
+			stopLoad()
+		case !loading && (d.tally.accounted() >= d.load.count() || d.tally.quiet(time.Now()) > patience):
+			return out, nil
+		}
+	}
+}
+
+// patience is how long nothing may be accounted for before the demo calls the
+// rest lost.
+const patience = 30 * time.Second

@@ -1,0 +1,17 @@
+package main
+
+import (
+	"io/fs"
+
+	"sweetspot/cmd/service"
+)
+
+// openModel opens the model directory at path, or the model that comes with the
+// program for "bundled", as the worker does.
+func openModel(path string) (fs.FS, error) {
+	fsys, _, err := service.Directory(path)
+	if err != nil {
+		return nil, usagef("model %s: %w", path, err)
+	}
+	return fsys, nil
+}
