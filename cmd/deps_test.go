@@ -50,6 +50,7 @@ var mayImport = map[string][]string{
 	"inference/devicetest": {"inference"},
 	"inference/train":      {"inference", "inference/token", "inference/cpu"},
 	"inference/calibrate":  {"inference"},
+	"inference/bundled":    {},
 }
 
 // mayUse holds, for every package but the toolbox, all that it may use beyond
@@ -73,6 +74,7 @@ var mayUse = map[string][]string{
 	"inference/token":      {"golang.org/x/text"},
 	"inference/cpu":        {"golang.org/x/sys"},
 	"inference/devicetest": {},
+	"inference/bundled":    {},
 	"inference/train":      {},
 	"inference/calibrate":  {"gonum.org/v1/gonum"},
 }
