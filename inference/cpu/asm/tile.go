@@ -19,12 +19,12 @@ type tile struct {
 	rows    int
 	bytes   int  // of a vector register
 	byDepth bool // A lies k-major: element (i, k) at a[k·lda+i]
-	ahead   int  // bytes ahead that B is prefetched; 0 for not at all
 }
 
 const (
 	panelVectors = 2 // NR = 2 vectors
 	unroll       = 4
+	ahead        = 2048 // bytes that B is prefetched ahead: the latency of the outer caches
 	rows512      = 14
 	rows256      = 6
 )
@@ -37,10 +37,10 @@ func tiles(p *program) {
 		p.tile(tile{name: fmt.Sprintf("tile512t%d", m), rows: m, bytes: 64, byDepth: true})
 	}
 	for m := 1; m <= rows256; m++ {
-		p.tile(tile{name: fmt.Sprintf("tile256x%d", m), rows: m, bytes: 32, ahead: 1024})
+		p.tile(tile{name: fmt.Sprintf("tile256x%d", m), rows: m, bytes: 32})
 	}
 	for m := 1; m <= rows256; m++ {
-		p.tile(tile{name: fmt.Sprintf("tile256t%d", m), rows: m, bytes: 32, byDepth: true, ahead: 1024})
+		p.tile(tile{name: fmt.Sprintf("tile256t%d", m), rows: m, bytes: 32, byDepth: true})
 	}
 	p.peak("peak512", 64)
 	p.peak("peak256", 32)
@@ -103,10 +103,8 @@ func (p *program) step(t tile, sums [][]reg.VecVirtual, b operand.Mem, a func(ro
 		panel[j] = p.vector(t)
 		p.VMOVUPS(b.Offset(j*t.bytes), panel[j])
 	}
-	if t.ahead > 0 {
-		for line := 0; line < panelVectors*t.bytes; line += 64 {
-			p.PREFETCHT0(b.Offset(line + t.ahead))
-		}
+	for line := 0; line < panelVectors*t.bytes; line += 64 {
+		p.PREFETCHT0(b.Offset(line + ahead))
 	}
 	for i := range t.rows {
 		x := p.vector(t)
