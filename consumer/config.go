@@ -62,14 +62,13 @@ type DLQ string
 // Drop counts dead letters and loses them.
 const Drop DLQ = "drop"
 
-// Topic returns the topic that dead letters go to, and "" where they are
+// Topics returns the topic that dead letters go to, and none where they are
 // dropped.
-func (d DLQ) Topic() string {
-	topic, _ := strings.CutPrefix(string(d), "kafka:")
+func (d DLQ) Topics() []string {
 	if d == Drop {
-		return ""
+		return nil
 	}
-	return topic
+	return []string{strings.TrimPrefix(string(d), "kafka:")}
 }
 
 const (
@@ -146,8 +145,10 @@ func (c *Config) validateTimes() []error {
 func (c *Config) ValidateWith(in Intake, drain time.Duration) error {
 	var faults []error
 	add := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
-	if t := in.DLQ.Topic(); t != "" && slices.Contains(c.Topics, t) {
-		add("SWEET_DLQ=%s is one of SWEET_KAFKA_TOPICS: the worker would read its own dead letters for ever", in.DLQ)
+	for _, t := range in.DLQ.Topics() {
+		if slices.Contains(c.Topics, t) {
+			add("SWEET_DLQ=%s is one of SWEET_KAFKA_TOPICS: the worker would read its own dead letters for ever", in.DLQ)
+		}
 	}
 	if drain >= c.RebalanceTimeout {
 		add("SWEET_DRAIN=%v: want less than SWEET_KAFKA_REBALANCE_TIMEOUT=%v, after which Kafka gives the partitions away", drain, c.RebalanceTimeout)

@@ -35,6 +35,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -90,8 +92,10 @@ type Kafka struct {
 // An identity is what message ids begin with.
 type identity struct{ cluster, prefix string }
 
-// tuning holds the times that no user needs to know. Tests shorten them.
+// tuning holds what no user needs to know, and tests change.
 type tuning struct {
+	dial         dialFunc
+	request      time.Duration // for one request and its answer
 	commitEvery  time.Duration
 	lagEvery     time.Duration // between two looks at the end offsets of paused partitions
 	watchEvery   time.Duration // between two looks for new partitions
@@ -104,7 +108,10 @@ type tuning struct {
 }
 
 func defaultTuning() tuning {
+	d := &net.Dialer{KeepAlive: 30 * time.Second}
 	return tuning{
+		dial:         d.DialContext,
+		request:      10 * time.Second,
 		commitEvery:  500 * time.Millisecond,
 		lagEvery:     5 * time.Second,
 		watchEvery:   10 * time.Second,
@@ -134,11 +141,7 @@ func open(cfg Config, in Intake, parts Parts, t tuning) (*Kafka, error) {
 		queue:  newQueue(),
 		finish: make(chan struct{}), ended: make(chan struct{}),
 	}
-	if t := in.DLQ.Topic(); t != "" {
-		k.net = newNetwork(cfg, t)
-	} else {
-		k.net = newNetwork(cfg)
-	}
+	k.net = newNetwork(cfg, t, append(slices.Clone(cfg.Topics), in.DLQ.Topics()...))
 	k.letters = newLetters(k)
 	parts.Metrics.watchOldest(k.oldest)
 	if cfg.Cluster != "" {

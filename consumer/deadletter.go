@@ -34,11 +34,8 @@ const (
 )
 
 func newLetters(k *Kafka) letters {
-	l := letters{
-		topic: k.intake.DLQ.Topic(), version: k.parts.Version,
-		log: k.log, lines: k.lines,
-	}
-	if l.topic != "" {
+	l := letters{version: k.parts.Version, log: k.log, lines: k.lines}
+	for _, l.topic = range k.intake.DLQ.Topics() {
 		l.bulk, l.single = k.newWriter(l.topic, 200, bulkBytes), k.newWriter(l.topic, 1, maxResponse)
 	}
 	return l
@@ -51,7 +48,7 @@ func (k *Kafka) newWriter(topic string, letters int, bytes int64) *kafka.Writer 
 		RequiredAcks: kafka.RequireAll,        // kafka-go's default is none at all
 		BatchSize:    letters, BatchBytes: bytes, BatchTimeout: 5 * time.Millisecond,
 		MaxAttempts: 3, // the pipeline tries again by itself
-		ReadTimeout: requestTimeout, WriteTimeout: requestTimeout,
+		ReadTimeout: k.tuning.request, WriteTimeout: k.tuning.request,
 		ErrorLogger: kafka.LoggerFunc(k.debug),
 	}
 }

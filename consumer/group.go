@@ -15,22 +15,21 @@ import (
 // prepare waits for a broker, and learns the cluster's id. A dead-letter topic
 // that does not exist is an error: the first poison message would find out.
 func (k *Kafka) prepare(ctx context.Context) error {
-	var topics []string
-	if t := k.intake.DLQ.Topic(); t != "" {
-		topics = append(topics, t)
-	} else {
+	letters := k.intake.DLQ.Topics()
+	if len(letters) == 0 {
 		k.log.WarnContext(ctx, "poison messages will be lost: SWEET_DLQ=drop")
-		topics = k.cfg.Topics[:1]
 	}
-	c, err := k.describe(ctx, topics)
+	c, err := k.describe(ctx, append(letters, k.cfg.Topics...))
 	if err != nil {
 		return nil //nolint:nilerr // only the end of ctx stops the asking
 	}
 	if k.cfg.Cluster == "" {
 		k.identify(cmp.Or(c.id, "kafka")) // brokers before 0.10.1 have no id
 	}
-	if t := k.intake.DLQ.Topic(); t != "" && c.missing[t] != nil {
-		return fmt.Errorf("SWEET_DLQ=%s: topic %s cannot be written: %w; create it, or set SWEET_DLQ to another one", k.intake.DLQ, t, c.missing[t])
+	for _, t := range k.intake.DLQ.Topics() {
+		if err := c.missing[t]; err != nil {
+			return fmt.Errorf("SWEET_DLQ=%s: topic %s cannot be written: %w; create it, or name another one", k.intake.DLQ, t, err)
+		}
 	}
 	return nil
 }
@@ -194,7 +193,7 @@ func (k *Kafka) groupConfig(topics []string, conns *connSet) kafka.ConsumerGroup
 		WatchPartitionChanges:  true,
 		PartitionWatchInterval: k.tuning.watchEvery,
 		StartOffset:            start,
-		Timeout:                requestTimeout,
+		Timeout:                k.tuning.request,
 		ErrorLogger:            kafka.LoggerFunc(k.debug),
 	}
 }

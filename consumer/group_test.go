@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,7 +19,7 @@ import (
 // says that it is alive meanwhile.
 func drains(d, alive time.Duration) setting {
 	return func(c *Config, _ *Intake, p *Parts, t *tuning) {
-		c.SessionTimeout, p.Drain, t.commitEvery = time.Second, d, alive
+		c.SessionTimeout, p.Drain, t.commitEvery = 2*time.Second, d, alive
 	}
 }
 
@@ -37,10 +38,8 @@ func owned(ms []*pipeline.Message, partition int) []*pipeline.Message {
 func memberWith(t *testing.T, g *kfake.GroupInfo, partition int32) string {
 	t.Helper()
 	for _, m := range g.Members {
-		for _, p := range m.Assignment[testTopic] {
-			if p == partition {
-				return m.MemberID
-			}
+		if slices.Contains(m.Assignment[testTopic], partition) {
+			return m.MemberID
 		}
 	}
 	t.Fatalf("nobody owns partition %d in %+v", partition, g)
@@ -81,11 +80,12 @@ func TestMessagesOfALostPartitionDoNotMoveItsOffset(t *testing.T) {
 }
 
 func TestDrainLongerThanASessionKeepsTheMember(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 2)
 	cl := newClient(t, c)
 	produce(t, cl, 0, 10)
 	produce(t, cl, 1, 10)
-	a := startWorker(t, c, drains(15*time.Second, 300*time.Millisecond))
+	a := startWorker(t, c, drains(15*time.Second, 400*time.Millisecond))
 	held := a.take(t, 20)
 	before := awaitMembers(t, c, 1)
 	member := before.Members[0].MemberID
@@ -95,8 +95,8 @@ func TestDrainLongerThanASessionKeepsTheMember(t *testing.T) {
 	if err := joined.Wait(limited(t), 1); err != nil {
 		t.Fatal(err)
 	}
-	// kafka-go has stopped its heartbeat. Eight signs of life are more than two
-	// sessions.
+	// kafka-go stops its heartbeat here. Eight signs of life take longer than a
+	// session.
 	alive := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Group: testGroup, Observe: true, Count: -1})
 	if err := alive.Wait(limited(t), 8); err != nil {
 		t.Fatal(err)
@@ -119,12 +119,13 @@ func TestDrainLongerThanASessionKeepsTheMember(t *testing.T) {
 }
 
 func TestDrainBeyondItsBoundGivesUpAndStays(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 2)
 	cl := newClient(t, c)
 	produce(t, cl, 0, 10)
 	produce(t, cl, 1, 10)
 	a := startWorker(t, c, func(cfg *Config, _ *Intake, p *Parts, _ *tuning) {
-		cfg.SessionTimeout, cfg.RebalanceTimeout, p.Drain = time.Second, 2*time.Second, 1900*time.Millisecond
+		cfg.SessionTimeout, cfg.RebalanceTimeout, p.Drain = 3*time.Second, 4*time.Second, time.Second
 	})
 	held := a.take(t, 20)
 	settle(held[0])
@@ -371,14 +372,15 @@ func TestAnOffsetThatIsNotToldIsAskedForAgain(t *testing.T) {
 }
 
 func TestNotFetchingIsBackPressure(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 1)
 	produce(t, newClient(t, c), 0, 100)
 	beats := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Observe: true, Count: -1})
 	joins := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.JoinGroup}, Observe: true, Count: -1})
-	w := startWorker(t, c, func(cfg *Config, in *Intake, _ *Parts, _ *tuning) { cfg.SessionTimeout, in.InFlight = time.Second, 10 })
+	w := startWorker(t, c, func(cfg *Config, in *Intake, _ *Parts, _ *tuning) { cfg.SessionTimeout, in.InFlight = 2*time.Second, 10 })
 	ms := w.take(t, 10)
 	// Longer than a session without a fetch.
-	if err := beats.Wait(limited(t), 15); err != nil {
+	if err := beats.Wait(limited(t), 25); err != nil {
 		t.Fatal(err)
 	}
 	if got := value(t, w.metrics.messages); got != 10 {
@@ -400,6 +402,7 @@ func TestNotFetchingIsBackPressure(t *testing.T) {
 // TestLeavingDoesNotWaitForOthers stops a member whose JoinGroup waits for a
 // slow one.
 func TestLeavingDoesNotWaitForOthers(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 1)
 	produce(t, newClient(t, c), 0, 10)
 	a := startWorker(t, c, drains(15*time.Second, 100*time.Millisecond))

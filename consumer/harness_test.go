@@ -99,11 +99,12 @@ func testSettings(c *kfake.Cluster) (Config, Intake, Parts, tuning) {
 	cfg := Config{
 		Brokers: c.ListenAddrs(), Topics: []string{testTopic}, Group: testGroup,
 		Start: Earliest, Isolation: ReadCommitted,
-		SessionTimeout: 3 * time.Second, Heartbeat: 100 * time.Millisecond, RebalanceTimeout: 20 * time.Second,
+		SessionTimeout: 10 * time.Second, Heartbeat: 100 * time.Millisecond, RebalanceTimeout: 20 * time.Second,
 		FetchBytes: pipeline.MiB, FetchWait: 50 * time.Millisecond, ClientID: "test",
 	}
 	in := Intake{InFlight: 20000, InFlightBytes: 64 * pipeline.MiB, DLQ: Drop}
 	tune := tuning{
+		dial: (&net.Dialer{}).DialContext, request: 5 * time.Second,
 		commitEvery: 20 * time.Millisecond, lagEvery: 100 * time.Millisecond, watchEvery: 100 * time.Millisecond,
 		topicEvery: 50 * time.Millisecond, joinBackoff: 50 * time.Millisecond, leaveGrace: time.Second,
 		stuckAfter: 200 * time.Millisecond, believeAfter: 100 * time.Millisecond, sayAgain: time.Minute,

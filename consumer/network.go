@@ -14,23 +14,23 @@ import (
 // A network reaches the brokers: everything that connects is made here, so
 // that encryption and authentication have one place.
 type network struct {
-	client *kafka.Client
-	cfg    Config
-	dial   func(ctx context.Context, network, address string) (net.Conn, error)
-	every  time.Duration // at least between two refreshes
+	client  *kafka.Client
+	cfg     Config
+	dial    dialFunc
+	timeout time.Duration // of one request and its answer
+	every   time.Duration // at least between two refreshes
 
 	mu sync.Mutex
 	// mu protects what follows.
 	refreshed time.Time
 }
 
-// requestTimeout bounds one request and its answer.
-const requestTimeout = 10 * time.Second
+type dialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
 
-func newNetwork(cfg Config, extra ...string) *network {
-	d := &net.Dialer{Timeout: requestTimeout, KeepAlive: 30 * time.Second}
-	n := &network{cfg: cfg, dial: d.DialContext, every: 250 * time.Millisecond}
-	n.client = n.newClient(append(extra, cfg.Topics...))
+// newNetwork returns a network that keeps the metadata of the given topics.
+func newNetwork(cfg Config, t tuning, topics []string) *network {
+	n := &network{cfg: cfg, dial: t.dial, timeout: t.request, every: 250 * time.Millisecond}
+	n.client = n.newClient(topics)
 	return n
 }
 
@@ -38,20 +38,16 @@ func newNetwork(cfg Config, extra ...string) *network {
 func (n *network) newClient(topics []string) *kafka.Client {
 	return &kafka.Client{
 		Addr:    kafka.TCP(n.cfg.Brokers...),
-		Timeout: requestTimeout,
+		Timeout: n.timeout,
 		Transport: &kafka.Transport{
-			// Looked up at every call, so that a test can put something between.
-			Dial:           func(ctx context.Context, nw, addr string) (net.Conn, error) { return n.dial(ctx, nw, addr) },
-			ClientID:       n.cfg.ClientID,
-			DialTimeout:    requestTimeout,
-			MetadataTopics: topics,
+			Dial: n.dial, ClientID: n.cfg.ClientID, DialTimeout: n.timeout, MetadataTopics: topics,
 		},
 	}
 }
 
 // dialer returns what the consumer group connects with.
 func (n *network) dialer(conns *connSet) *kafka.Dialer {
-	return &kafka.Dialer{ClientID: n.cfg.ClientID, Timeout: requestTimeout, DialFunc: conns.dial(n.dial)}
+	return &kafka.Dialer{ClientID: n.cfg.ClientID, Timeout: n.timeout, DialFunc: conns.dial(n.dial)}
 }
 
 // close lets go of every idle connection.
@@ -76,7 +72,7 @@ func (n *network) refresh() {
 
 // fetch asks the leader of one partition for record batches.
 func (n *network) fetch(ctx context.Context, req *fetchRequest) (*fetchResponse, error) {
-	ctx, cancel := context.WithTimeout(ctx, n.cfg.FetchWait+requestTimeout)
+	ctx, cancel := context.WithTimeout(ctx, n.cfg.FetchWait+n.timeout)
 	defer cancel()
 	res, err := n.client.Transport.RoundTrip(ctx, n.client.Addr, req)
 	if err != nil {
@@ -185,8 +181,6 @@ type connSet struct {
 }
 
 var errCutOff = errors.New("the consumer is stopping")
-
-type dialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
 
 func (s *connSet) dial(dial dialFunc) dialFunc {
 	return func(ctx context.Context, nw, addr string) (net.Conn, error) {

@@ -1,0 +1,135 @@
+package consumer
+
+import (
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// awaitLag waits until lag_messages of a partition is want.
+func (w *worker) awaitLag(t *testing.T, partition int, want float64) {
+	t.Helper()
+	ctx := limited(t)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		got := value(t, w.metrics.lag.WithLabelValues(testTopic, strconv.Itoa(partition)))
+		if got == want {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("lag %v, want %v", got, want)
+		}
+	}
+}
+
+func TestLagIsEndMinusCommitted(t *testing.T) {
+	c := newCluster(t, 1)
+	cl := newClient(t, c)
+	produce(t, cl, 0, 100)
+	w := startWorker(t, c)
+	ms := w.take(t, 100)
+	w.awaitLag(t, 0, 100)
+	settle(ms[50:]...)
+	w.awaitLag(t, 0, 100)
+	settle(ms[:30]...)
+	w.awaitLag(t, 0, 70)
+	if got := w.Backlog().Messages; got != 70 {
+		t.Errorf("backlog %d, want 70", got)
+	}
+	settle(ms[30:50]...)
+	w.awaitLag(t, 0, 0)
+}
+
+// TestLagGrowsWhileIntakePauses cannot learn the end from fetches: there are
+// none.
+func TestLagGrowsWhileIntakePauses(t *testing.T) {
+	c := newCluster(t, 1)
+	cl := newClient(t, c)
+	produce(t, cl, 0, 10)
+	w := startWorker(t, c, func(_ *Config, in *Intake, _ *Parts, _ *tuning) { in.InFlight = 5 })
+	ms := w.take(t, 5)
+	w.awaitLag(t, 0, 10)
+	produce(t, cl, 0, 90)
+	w.awaitLag(t, 0, 100)
+	settle(ms...)
+	w.awaitLag(t, 0, 95)
+}
+
+func TestAWorkerExportsOnlyTheLagOfItsPartitions(t *testing.T) {
+	c := newCluster(t, 1)
+	produce(t, newClient(t, c), 0, 10)
+	w := startWorker(t, c)
+	settle(w.take(t, 10)...)
+	w.awaitLag(t, 0, 0)
+	w.quit(t)
+	if w.metrics.lag.DeleteLabelValues(testTopic, "0") {
+		t.Error("lag is still exported after the partition was given up")
+	}
+	if got := value(t, w.metrics.assigned); got != 0 {
+		t.Errorf("%v partitions assigned, want 0", got)
+	}
+}
+
+func TestTheOldestMessageKeepsGettingOlder(t *testing.T) {
+	c := newCluster(t, 2)
+	cl := newClient(t, c)
+	old, older := time.Now().Add(-time.Minute).Truncate(time.Millisecond), time.Now().Add(-time.Hour).Truncate(time.Millisecond)
+	produceRecords(t, cl,
+		&kgo.Record{Topic: testTopic, Partition: 0, Timestamp: old, Value: []byte("a")},
+		&kgo.Record{Topic: testTopic, Partition: 1, Timestamp: older, Value: []byte("b")})
+	w := startWorker(t, c)
+	ms := w.take(t, 2)
+	if got := w.Backlog().Oldest; !got.Equal(older) {
+		t.Errorf("oldest %v, want %v", got, older)
+	}
+	first := w.metrics.oldestAge()
+	if first < 3600 || w.metrics.oldestAge() <= first {
+		t.Errorf("age %v, and then %v: want at least an hour, and more", first, w.metrics.oldestAge())
+	}
+	settle(owned(ms, 1)...)
+	if got := w.Backlog().Oldest; !got.Equal(old) {
+		t.Errorf("oldest %v, want %v", got, old)
+	}
+	settle(owned(ms, 0)...)
+	if got := w.Backlog().Oldest; !got.IsZero() || w.metrics.oldestAge() != 0 {
+		t.Errorf("oldest %v, age %v, want none", got, w.metrics.oldestAge())
+	}
+}
+
+func TestWhatIsReadIsCountedWhenItIsHandedOut(t *testing.T) {
+	c := newCluster(t, 1)
+	produce(t, newClient(t, c), 0, 10)
+	w := startWorker(t, c, func(_ *Config, in *Intake, p *Parts, _ *tuning) { in.InFlight, p.Drain = 4, time.Millisecond })
+	ms := w.take(t, 4)
+	settle(ms[:3]...)
+	w.take(t, 3)
+	w.quit(t)
+	read, abandoned := value(t, w.metrics.read.WithLabelValues(testTopic)), value(t, w.metrics.abandoned)
+	if read != 7 || abandoned != 4 {
+		t.Errorf("read %v, abandoned %v, want 7 and 4: three were settled", read, abandoned)
+	}
+}
+
+func TestUnchangedOffsetsAreNotCommittedAgain(t *testing.T) {
+	c := newCluster(t, 1)
+	produce(t, newClient(t, c), 0, 10)
+	w := startWorker(t, c)
+	settle(w.take(t, 10)...)
+	awaitCommit(t, c, 0, 10)
+	w.awaitLag(t, 0, 0)
+	commits := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Observe: true, Count: -1})
+	beats := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Observe: true, Count: -1})
+	if err := beats.Wait(limited(t), 3); err != nil { // a dozen commit periods
+		t.Fatal(err)
+	}
+	if n := commits.Hits(); n != 0 {
+		t.Errorf("%d commits of nothing new", n)
+	}
+}
