@@ -37,8 +37,8 @@ type Header struct {
 	Value []byte
 }
 
-// NewMessage returns m with settle as what its first Settle calls. settle
-// reports whether the message still belonged to this worker.
+// NewMessage returns m with settle as what Settle calls, from any goroutine.
+// settle reports whether the message still belonged to this worker.
 func NewMessage(m Message, settle func() bool) *Message {
 	m.settle = settle
 	return &m
@@ -72,8 +72,9 @@ const (
 // [sweetspot/consumer.Kafka] is the one that ships.
 type Source interface {
 	// Fetch blocks until there is at least one message, and returns ctx's cause
-	// when ctx ends. Not calling it is how the pipeline pushes back. The source
-	// bounds what is unsettled by itself: Fetch blocks while too much is.
+	// when ctx ends. Any other error ends the intake: the pipeline settles what
+	// it has and returns the error. Not calling Fetch is how it pushes back. The
+	// source bounds what is unsettled by itself: Fetch blocks while too much is.
 	Fetch(ctx context.Context) ([]*Message, error)
 	// Backlog reports what is waiting upstream.
 	Backlog() Backlog

@@ -52,10 +52,10 @@ type Parts struct {
 	Encoder     Encoder
 	Publisher   Publisher
 
-	Labels   []string         // (C) by the index in an [inference.Exit]
-	Layers   []int            // (stages) encoder layers that a row has run when it leaves by each exit
-	Rungs    []inference.Rung // the certified ladder, rung 0 first; empty where there is none
-	InFlight int              // batches that the device keeps in flight; 0 means 1
+	Labels []string         // (C) by the index in an [inference.Exit]
+	Layers []int            // (stages) encoder layers that a row has run when it leaves by each exit
+	Rungs  []inference.Rung // the certified ladder, rung 0 first; empty where there is none
+	Depth  int              // batches that the device keeps in flight; 0 means 1
 
 	Metrics *Metrics
 	Logger  *slog.Logger
@@ -101,7 +101,7 @@ func New(cfg Config, parts Parts) (*Pipeline, error) {
 	if err != nil {
 		return nil, err
 	}
-	parts.InFlight = max(parts.InFlight, 1)
+	parts.Depth = max(parts.Depth, 1)
 	return &Pipeline{
 		cfg: cfg, parts: parts, decode: decode, truncate: truncate,
 		policies: policies, rung: func() uint8 { return rung },

@@ -28,7 +28,7 @@ func TestRowsAnswerAsIfAlone(t *testing.T) {
 			}
 			rig := newRig(t, s, func(c *Config, parts *Parts) {
 				c.BatchTokens = c.MaxTokens + r.IntN(100)
-				parts.InFlight = 1 + r.IntN(2)
+				parts.Depth = 1 + r.IntN(2)
 			})
 			rig.script.takes = time.Duration(r.IntN(3)) * time.Second
 			rung := rand.New(rand.NewPCG(seed, 1))

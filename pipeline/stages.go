@@ -32,9 +32,12 @@ type loop struct {
 // stays after the runs under way always finds room (see package schedule).
 // Invariant: all batches of a stage are free, waiting or running.
 type stage struct {
-	free     []*bin
-	waiting  []*bin  // with rows, the one to run next at the front, the one being filled at the end; unused for the first stage
-	perToken float64 // seconds, a moving average over runs; 0 while unknown
+	free    []*bin
+	waiting []*bin // with rows, the one to run next at the front, the one being filled at the end; unused for the first stage
+
+	// Of its runs, recent ones counting most: the time they took and their
+	// tokens. Small runs, which are mostly overhead, weigh little.
+	seconds, tokens float64
 }
 
 // A bin is a batch with the rows in it.
@@ -82,7 +85,7 @@ func newLoop(p *Pipeline) (*loop, error) {
 		predictions: make([]prometheus.Counter, len(p.parts.Labels)),
 	}
 	for i := range l.stages {
-		for range p.parts.InFlight + 1 {
+		for range p.parts.Depth + 1 {
 			b, err := p.parts.Encoder.NewBatch(i, p.cfg.BatchTokens)
 			if err != nil {
 				return nil, fmt.Errorf("making room for stage %d: %w", i+1, err)
@@ -133,10 +136,10 @@ func (l *loop) state(now time.Time) schedule.State {
 	s := schedule.State{
 		Now: now, Budget: budget,
 		Stages:  l.view,
-		Running: len(l.running), Depth: l.p.parts.InFlight, Draining: l.closed,
+		Running: len(l.running), Depth: l.p.parts.Depth, Draining: l.closed,
 	}
 	for i := range l.stages {
-		st := schedule.Stage{Cost: time.Duration(l.stages[i].perToken * float64(budget) * float64(time.Second))}
+		st := schedule.Stage{Cost: l.stages[i].cost(budget)}
 		for k, b := range l.stages[i].waiting {
 			st.Tokens += b.tokens
 			st.Deadline = earlier(st.Deadline, b.deadline)
@@ -263,8 +266,8 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// memory is the share of the past in the moving average of what a run costs.
-const memory = 0.8
+// memory is what counts of the runs before a run, where that counts 1.
+const memory = 0.9
 
 func (l *loop) measure(b *bin, took time.Duration) {
 	m := l.p.parts.Metrics.stages[b.stage]
@@ -272,11 +275,16 @@ func (l *loop) measure(b *bin, took time.Duration) {
 	m.batchTokens.Observe(float64(b.tokens))
 	m.batchRows.Observe(float64(len(b.rows)))
 	st := &l.stages[b.stage]
-	perToken := took.Seconds() / float64(b.tokens)
-	if st.perToken > 0 {
-		perToken = memory*st.perToken + (1-memory)*perToken
+	st.seconds = memory*st.seconds + took.Seconds()
+	st.tokens = memory*st.tokens + float64(b.tokens)
+}
+
+// cost is what a run of that many tokens takes; 0 while unknown.
+func (st *stage) cost(tokens int) time.Duration {
+	if st.tokens == 0 {
+		return 0
 	}
-	st.perToken = perToken
+	return time.Duration(st.seconds / st.tokens * float64(tokens) * float64(time.Second))
 }
 
 // slack is what rounding may add to a confidence of 1.

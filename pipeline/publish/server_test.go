@@ -93,13 +93,25 @@ func (h *host) stream(t *testing.T, change func(*jetstream.StreamConfig)) jetstr
 	return s
 }
 
+// count returns how many results the stream holds. A server that is just back
+// may not answer the first question.
 func count(t *testing.T, s jetstream.Stream) int {
 	t.Helper()
-	info, err := s.Info(t.Context())
-	if err != nil {
-		t.Fatal(err)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	for {
+		question, over := context.WithTimeout(ctx, time.Second)
+		info, err := s.Info(question)
+		over()
+		if err == nil {
+			return int(info.State.Msgs)
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("asking about the stream: %v", err)
+		case <-time.After(10 * time.Millisecond):
+		}
 	}
-	return int(info.State.Msgs)
 }
 
 // config is for a server at url.
