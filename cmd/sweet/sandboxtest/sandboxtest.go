@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"sweetspot/cmd/sweet/sandbox"
 )
@@ -58,8 +59,9 @@ func NewProducer(t testing.TB, s *sandbox.Sandbox) *Producer {
 	w := &kafka.Writer{
 		Addr: kafka.TCP(s.Brokers()...), Topic: sandbox.Topic, RequiredAcks: kafka.RequireAll,
 		BatchSize: 1000, BatchTimeout: time.Millisecond, Balancer: &kafka.RoundRobin{},
+		Transport: &kafka.Transport{MetadataTTL: 100 * time.Millisecond}, // leaders may move
 	}
-	t.Cleanup(func() { _ = w.Close() }) // everything was acknowledged or has failed the test
+	t.Cleanup(func() { _ = w.Close() }) // everything was acknowledged, or has failed the test
 	return &Producer{t: t, w: w}
 }
 
@@ -88,6 +90,29 @@ func AwaitSettled(t testing.TB, s *sandbox.Sandbox, group string, explain func()
 	_, err := s.Kafka.WaitGroupInfo(Limited(t), group, func(*kfake.GroupInfo) bool { return s.Lag(group) == 0 })
 	if err != nil {
 		t.Fatalf("%d messages are not committed: %v\n%s", s.Lag(group), err, explain())
+	}
+}
+
+// AwaitHeartbeats waits for n more heartbeats of the members of groups: time as
+// Kafka sees it.
+func AwaitHeartbeats(t testing.TB, s *sandbox.Sandbox, n int) {
+	t.Helper()
+	beats := make(chan struct{}, n)
+	s.Kafka.ControlKey(int16(kmsg.Heartbeat), func(kmsg.Request) (kmsg.Response, error, bool) {
+		select {
+		case beats <- struct{}{}:
+			s.Kafka.KeepControl()
+		default: // there were enough
+		}
+		return nil, nil, false
+	})
+	ctx := Limited(t)
+	for i := range n {
+		select {
+		case <-beats:
+		case <-ctx.Done():
+			t.Fatalf("%d heartbeats, want %d", i, n)
+		}
 	}
 }
 
