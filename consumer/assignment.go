@@ -54,7 +54,7 @@ func (k *Kafka) newAssignment(gen *kafka.Generation) *assignment {
 // serve reads and commits until the generation ends, or ctx does, and then
 // gives the partitions up in the only order that loses nothing: stop fetching,
 // wait for what is out while staying a member, commit, fence.
-func (a *assignment) serve(ctx, revoked context.Context, topics []string) {
+func (a *assignment) serve(ctx, revoked context.Context, seen layout) {
 	k := a.k
 	reading, stop := context.WithCancel(ctx)
 	defer stop()
@@ -70,7 +70,10 @@ func (a *assignment) serve(ctx, revoked context.Context, topics []string) {
 		readers.Go(func() { p.read(reading) })
 	}
 	readers.Go(func() { a.followEnds(reading) })
-	readers.Go(func() { k.watchTopics(reading, topics, stop) })
+	readers.Go(func() {
+		k.watchTopics(reading, seen)
+		stop() // and join again
+	})
 
 	// Commits outlive both: what was settled is worth committing.
 	committing := context.WithoutCancel(ctx)

@@ -98,7 +98,7 @@ type tuning struct {
 	request      time.Duration // for one request and its answer
 	commitEvery  time.Duration
 	lagEvery     time.Duration // between two looks at the end offsets of paused partitions
-	watchEvery   time.Duration // between two looks for new partitions
+	watchEvery   time.Duration // between two looks at the number of partitions
 	topicEvery   time.Duration // between two looks for missing topics
 	joinBackoff  time.Duration
 	leaveGrace   time.Duration // to leave the group, before its connections are cut
@@ -276,5 +276,6 @@ func (k *Kafka) Close(ctx context.Context) error {
 			return fmt.Errorf("leaving the group: %w", context.Cause(ctx))
 		}
 	}
-	return k.letters.close()
+	defer k.net.close()
+	return k.letters.close(ctx)
 }

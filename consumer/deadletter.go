@@ -174,11 +174,21 @@ func errText(err error) string {
 	return strings.ToValidUTF8(s[:min(len(s), maxErrText)], "\uFFFD")
 }
 
-func (l *letters) close() error {
+// close waits for what an abandoned call of write may still be sending, or
+// until ctx ends.
+func (l *letters) close(ctx context.Context) error {
 	if l.topic == "" {
 		return nil
 	}
-	if err := errors.Join(l.bulk.Close(), l.single.Close()); err != nil {
+	closed := make(chan error, 1)
+	go func() { closed <- errors.Join(l.bulk.Close(), l.single.Close()) }()
+	var err error
+	select {
+	case err = <-closed:
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	}
+	if err != nil {
 		return fmt.Errorf("closing the writer of dead letters: %w", err)
 	}
 	return nil

@@ -202,7 +202,7 @@ func TestMembersComeAndGo(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	var working sync.WaitGroup
 	start := func() *worker {
-		w := startWorker(t, c, func(cfg *Config, in *Intake, p *Parts, _ *tuning) {
+		w := startWorker(t, c, func(_ *Config, in *Intake, p *Parts, _ *tuning) {
 			in.InFlight, p.Drain = 50, time.Second
 		})
 		seed := rng.Uint64()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"time"
 
@@ -54,59 +55,52 @@ func (k *Kafka) describe(ctx context.Context, topics []string) (cluster, error) 
 }
 
 // awaitTopics waits until at least one topic can be read, and returns those
-// that can. Joining for a topic that does not exist would make kafka-go rejoin
-// without a rest, and no other topic would be assigned to anybody.
-func (k *Kafka) awaitTopics(ctx context.Context) []string {
+// that can. A group that asks for a topic that does not exist gets none at all
+// assigned, and brokers may create it, with as many partitions as they like.
+func (k *Kafka) awaitTopics(ctx context.Context) layout {
 	for {
 		c, err := k.describe(ctx, k.cfg.Topics)
 		if err != nil {
 			return nil
 		}
-		if there := k.readable(ctx, c); len(there) > 0 {
-			return there
+		if k.complain(ctx, c); len(c.topics) > 0 {
+			return c.topics
 		}
 		pause(ctx, k.tuning.topicEvery)
 	}
 }
 
-// readable returns the topics that can be read, and complains about the rest.
-func (k *Kafka) readable(ctx context.Context, c cluster) []string {
-	var there []string
-	for _, t := range k.cfg.Topics {
-		err := c.missing[t]
-		if err == nil {
-			there = append(there, t)
-			continue
-		}
+// complain notes whether every topic can be read, and names those that cannot.
+func (k *Kafka) complain(ctx context.Context, c cluster) {
+	k.complete.Store(len(c.missing) == 0)
+	for t, err := range c.missing {
 		if k.lines.allow("topic/" + t) {
 			k.log.ErrorContext(ctx, "topic cannot be read, waiting for it", slog.String("topic", t), slog.Any("error", err),
 				slog.String("hint", "create the topic, allow this worker's user to describe it, or correct SWEET_KAFKA_TOPICS"))
 		}
 	}
-	k.complete.Store(len(there) == len(k.cfg.Topics))
-	return there
 }
 
-// watchTopics calls changed when other topics than these can be read: a
-// missing one has appeared, or one of ours is gone.
-func (k *Kafka) watchTopics(ctx context.Context, topics []string, changed func()) {
-	if len(topics) == len(k.cfg.Topics) {
-		return // one that goes away ends the generation by itself
+// watchTopics returns when the topics or their partitions are others than
+// seen, or ctx ends. kafka-go can watch for new partitions too, but it would
+// create a deleted topic again and rejoin without a rest while it is missing.
+func (k *Kafka) watchTopics(ctx context.Context, seen layout) {
+	every := k.tuning.watchEvery
+	if len(seen) < len(k.cfg.Topics) {
+		every = k.tuning.topicEvery
 	}
 	for ctx.Err() == nil {
-		pause(ctx, k.tuning.topicEvery)
-		c, err := k.net.describe(ctx, k.cfg.Topics)
-		if err == nil && !slices.Equal(k.readable(ctx, c), topics) {
-			changed()
+		pause(ctx, every)
+		if c, err := k.net.describe(ctx, k.cfg.Topics); err == nil && !maps.Equal(c.topics, seen) {
 			return
 		}
 	}
 }
 
-// join is a member of the group, for the given topics, until ctx ends or other
-// topics can be read.
-func (k *Kafka) join(ctx context.Context, topics []string) error {
+// join is a member of the group until ctx ends or other topics can be read.
+func (k *Kafka) join(ctx context.Context, seen layout) error {
 	conns := &connSet{}
+	topics := slices.Sorted(maps.Keys(seen))
 	group, err := kafka.NewConsumerGroup(k.groupConfig(topics, conns))
 	if err != nil {
 		return fmt.Errorf("joining the group: %w", err)
@@ -130,30 +124,35 @@ func (k *Kafka) join(ctx context.Context, topics []string) error {
 		served := make(chan struct{})
 		gen.Start(func(revoked context.Context) {
 			defer close(served)
-			k.newAssignment(gen).serve(ctx, revoked, topics)
+			k.newAssignment(gen).serve(ctx, revoked, seen)
 			k.rest(ctx, began)
 		})
 		<-served
-		if k.otherTopics(ctx, topics) {
+		if seen = k.look(ctx, seen); !slices.Equal(slices.Sorted(maps.Keys(seen)), topics) {
 			return nil
 		}
 	}
 }
 
+// look returns the topics that can be read now, and the old ones where no
+// broker answers at once.
+func (k *Kafka) look(ctx context.Context, old layout) layout {
+	ctx, cancel := context.WithTimeout(ctx, k.tuning.topicEvery)
+	defer cancel()
+	c, err := k.net.describe(ctx, k.cfg.Topics)
+	if err != nil {
+		return old
+	}
+	k.complain(ctx, c)
+	return c.topics
+}
+
 // rest slows down generations that end at once: kafka-go rejoins without a
-// pause where the watch for new partitions fails.
+// pause.
 func (k *Kafka) rest(ctx context.Context, began time.Time) {
 	if time.Since(began) < k.cfg.Heartbeat/2 {
 		pause(ctx, min(k.tuning.joinBackoff, k.cfg.SessionTimeout/3))
 	}
-}
-
-// otherTopics reports whether the topics that can be read have changed.
-func (k *Kafka) otherTopics(ctx context.Context, topics []string) bool {
-	ctx, cancel := context.WithTimeout(ctx, k.tuning.topicEvery) // not worth a long wait
-	defer cancel()
-	c, err := k.net.describe(ctx, k.cfg.Topics)
-	return err == nil && !slices.Equal(k.readable(ctx, c), topics)
 }
 
 // notJoined deals with a failure to become a member. It returns an error only
@@ -185,16 +184,14 @@ func (k *Kafka) groupConfig(topics []string, conns *connSet) kafka.ConsumerGroup
 	}
 	return kafka.ConsumerGroupConfig{
 		ID: k.cfg.Group, Brokers: k.cfg.Brokers, Topics: topics, Dialer: k.net.dialer(conns),
-		GroupBalancers:         balancers,
-		HeartbeatInterval:      k.cfg.Heartbeat,
-		SessionTimeout:         k.cfg.SessionTimeout,
-		RebalanceTimeout:       k.cfg.RebalanceTimeout,
-		JoinGroupBackoff:       k.tuning.joinBackoff,
-		WatchPartitionChanges:  true,
-		PartitionWatchInterval: k.tuning.watchEvery,
-		StartOffset:            start,
-		Timeout:                k.tuning.request,
-		ErrorLogger:            kafka.LoggerFunc(k.debug),
+		GroupBalancers:    balancers,
+		HeartbeatInterval: k.cfg.Heartbeat,
+		SessionTimeout:    k.cfg.SessionTimeout,
+		RebalanceTimeout:  k.cfg.RebalanceTimeout,
+		JoinGroupBackoff:  k.tuning.joinBackoff,
+		StartOffset:       start,
+		Timeout:           k.tuning.request,
+		ErrorLogger:       kafka.LoggerFunc(k.debug),
 	}
 }
 

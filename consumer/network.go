@@ -88,8 +88,12 @@ func (n *network) fetch(ctx context.Context, req *fetchRequest) (*fetchResponse,
 // A cluster is what the brokers say about themselves and about some topics.
 type cluster struct {
 	id      string
+	topics  layout
 	missing map[string]error // why a topic cannot be read
 }
+
+// A layout is the number of partitions of each topic that can be read.
+type layout map[string]int
 
 // describe asks for the cluster and the given topics, past any cache. It
 // creates no topic.
@@ -100,10 +104,12 @@ func (n *network) describe(ctx context.Context, topics []string) (cluster, error
 	if err != nil {
 		return cluster{}, fmt.Errorf("asking for the cluster's metadata: %w", err)
 	}
-	c := cluster{id: res.ClusterID, missing: make(map[string]error)}
+	c := cluster{id: res.ClusterID, topics: make(layout), missing: make(map[string]error)}
 	for _, t := range res.Topics {
 		if t.Error != nil {
 			c.missing[t.Name] = t.Error
+		} else {
+			c.topics[t.Name] = len(t.Partitions)
 		}
 	}
 	return c, nil
