@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -287,83 +286,6 @@ func (st *stage) cost(tokens int) time.Duration {
 	return time.Duration(st.seconds / st.tokens * float64(tokens) * float64(time.Second))
 }
 
-// slack is what rounding may add to a confidence of 1.
-const slack = 1e-3
-
-// split sorts the rows of b, which has been waited for, into the results of
-// those that leave and the places in b of those that stay.
-func (l *loop) split(b *bin, took time.Duration, now time.Time) (results []Result, stay []int, err error) {
-	exits := b.batch.Exits()
-	if len(exits) != len(b.rows) {
-		return nil, nil, fmt.Errorf("stage %d answered %d of %d rows", b.stage+1, len(exits), len(b.rows))
-	}
-	for i, r := range b.rows {
-		e := exits[i]
-		if labels := len(l.p.parts.Labels); e.Label < 0 || e.Label >= labels || !(e.Confidence >= 0 && e.Confidence <= 1+slack) {
-			return nil, nil, fmt.Errorf("stage %d answered with label %d of %d and confidence %v", b.stage+1, e.Label, labels, e.Confidence)
-		}
-		r.compute += took
-		if !l.p.policies[r.rung].Leaves(b.stage, e) {
-			stay = append(stay, i)
-			continue
-		}
-		if results == nil {
-			results = make([]Result, 0, len(b.rows)-len(stay))
-		}
-		results = append(results, l.result(b, i, now))
-		l.count(e.Label)
-		l.p.parts.Metrics.stages[b.stage].confidence.Observe(float64(e.Confidence))
-	}
-	l.countExits(b.stage, len(results))
-	return results, stay, nil
-}
-
-func (l *loop) result(b *bin, i int, now time.Time) Result {
-	r, e := b.rows[i], b.batch.Exits()[i]
-	res := Result{
-		Message: r.message,
-		Label:   l.p.parts.Labels[e.Label], Score: e.Confidence,
-		Exit: b.stage + 1, Layers: l.p.parts.Layers[b.stage], Rung: int(r.rung),
-		Tier: r.tier, Truncated: r.truncated, Tokens: len(r.tokens),
-		Timing: Timing{Queue: r.started.Sub(r.received), Compute: r.compute, Total: now.Sub(r.received)},
-	}
-	if l.p.cfg.ResultScores {
-		res.Scores = rank(l.p.parts.Labels, b.batch.Scores(i))
-	}
-	return res
-}
-
-// rank returns labels with their scores, best first.
-func rank(labels []string, scores []float32) []LabelScore {
-	ranked := make([]LabelScore, len(labels))
-	for i, label := range labels {
-		ranked[i] = LabelScore{Label: label, Score: scores[i]}
-	}
-	slices.SortStableFunc(ranked, func(a, b LabelScore) int { return cmp.Compare(b.Score, a.Score) })
-	return ranked
-}
-
-// countExits counts n rows that leave after a stage.
-func (l *loop) countExits(i, n int) {
-	m, layers := l.p.parts.Metrics, l.p.parts.Layers
-	m.stages[i].exits.Add(float64(n))
-	m.layersRun.Add(float64(n * layers[i]))
-	m.layersSaved.Add(float64(n * (layers[len(layers)-1] - layers[i])))
-}
-
-// count counts an answer by its label.
-func (l *loop) count(label int) {
-	if l.predictions[label] == nil {
-		name := otherLabels
-		if l.shown < labelsShown {
-			name = l.p.parts.Labels[label]
-			l.shown++
-		}
-		l.predictions[label] = l.p.parts.Metrics.predictions.WithLabelValues(name)
-	}
-	l.predictions[label].Inc()
-}
-
 // pass packs the rows that stay onto the batches of the next stage: onto the
 // one being filled until a row does not fit, and then into an empty one.
 func (l *loop) pass(b *bin, stay []int, now time.Time) error {
@@ -402,7 +324,7 @@ func (l *loop) filling(i, tokens int) (*bin, error) {
 	return b, nil
 }
 
-// empty makes b free, and the memory of the rows that left.
+// empty makes b free again, and the rows that left, for their memory.
 func (l *loop) empty(b *bin, stay []int) {
 	for i, r := range b.rows {
 		if len(stay) > 0 && stay[0] == i {

@@ -3,6 +3,7 @@ package publish
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"time"
 
@@ -11,7 +12,7 @@ import (
 
 // Config holds the settings of the way out.
 type Config struct {
-	URL          string        `env:"URL, required" doc:"NATS servers, separated by commas"`
+	URL          string        `env:"URL, required" secret:"userinfo" doc:"NATS servers, separated by commas"`
 	Stream       string        `env:"STREAM, required" doc:"JetStream stream that must take the subject"`
 	Subject      string        `env:"SUBJECT, default=sweet.{topic}.{label}" doc:"subject of a result: a template of {topic}, {partition}, {label} and {tier}"`
 	CreateStream bool          `env:"CREATE_STREAM, default=false" doc:"create the stream if it is missing: file storage, discard new, the window below"`
@@ -27,6 +28,11 @@ func (c *Config) Validate() error {
 	add := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 	if c.URL == "" {
 		add("SWEET_NATS_URL is required: the servers, such as nats://localhost:4222")
+	}
+	for server := range strings.SplitSeq(c.URL, ",") {
+		if err := checkServer(strings.TrimSpace(server)); err != nil {
+			add("SWEET_NATS_URL: %w; want servers such as nats://localhost:4222", err)
+		}
 	}
 	if c.Stream == "" || strings.ContainsFunc(c.Stream, func(r rune) bool { return r <= ' ' || strings.ContainsRune(`.*>/\`, r) }) {
 		add("SWEET_NATS_STREAM=%s: want the name of a stream, without white space and any of . * > / \\", c.Stream)
@@ -47,6 +53,16 @@ func (c *Config) Validate() error {
 		add("SWEET_NATS_WINDOW=%v: want at least 100ms", c.Window)
 	}
 	return errors.Join(faults...)
+}
+
+// checkServer reports what keeps s from being an address, without saying s: it
+// may hold a password.
+func checkServer(s string) error {
+	if !strings.Contains(s, "://") {
+		s = "nats://" + s // as nats.go does
+	}
+	_, err := url.Parse(s)
+	return withoutURL(err)
 }
 
 // How a lost server is noticed and found again.
