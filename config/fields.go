@@ -14,13 +14,15 @@ const prefix = "SWEET_"
 // The tag `env:"NAME, default=value"` is go-envconfig's. `doc` is the one line
 // that the README shows, `unset` what the variable means where it has no
 // default, and `secret:"true"` marks a value that is never shown and that may
-// come from a file named by NAME_FILE.
+// come from a file named by NAME_FILE. `secret:"userinfo"` marks addresses that
+// may hold a user and a password, which are not shown.
 type Field struct {
 	Name     string // with the prefix, e.g. SWEET_KAFKA_GROUP
 	Default  string // "" where there is none
 	Unset    string // what an unset variable without a default means, for people
 	Required bool
 	Secret   bool
+	Userinfo bool // the value is addresses that may hold a user and a password
 	Doc      string
 
 	tag   string // the env tag, with the full name
@@ -64,6 +66,7 @@ func leaf(sf reflect.StructField, v reflect.Value, tag, prefix string) Field {
 		Unset:    sf.Tag.Get("unset"),
 		Required: has(rest, "required"),
 		Secret:   sf.Tag.Get("secret") == "true",
+		Userinfo: sf.Tag.Get("secret") == "userinfo",
 		Doc:      sf.Tag.Get("doc"),
 		tag:      strings.TrimSuffix(full+","+rest, ","),
 		value:    v,

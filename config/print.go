@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"regexp"
 	"strings"
 )
 
@@ -46,10 +47,16 @@ func Table() string {
 	return b.String()
 }
 
+// userinfo matches who connects, in a list of addresses with or without scheme.
+var userinfo = regexp.MustCompile(`(^|,|://)[^/,]*@`)
+
 // shown returns v as logs and people may see it.
 func shown(f Field, v string) string {
-	if f.Secret && v != "" {
+	switch {
+	case f.Secret && v != "":
 		return "***"
+	case f.Userinfo:
+		return userinfo.ReplaceAllString(v, "$1***@")
 	}
 	return v
 }
