@@ -63,7 +63,8 @@ func (a *assignment) serve(ctx, revoked context.Context, seen layout) {
 	k.metrics.rebalances.Inc()
 	k.metrics.assigned.Set(float64(len(a.parts)))
 	k.setConnected(true)
-	k.log.InfoContext(ctx, "partitions assigned", slog.Int("generation", a.generation), slog.Any("partitions", a.names()))
+	k.log.InfoContext(ctx, "partitions assigned", slog.Int("generation", a.generation),
+		slog.Int("partitions", len(a.parts)), slog.Any("names", a.names()))
 
 	var readers sync.WaitGroup
 	for _, p := range a.parts {
@@ -199,11 +200,15 @@ func (a *assignment) oldest() time.Time {
 	return time.UnixMilli(oldest)
 }
 
-// names returns the partitions for the log.
+// names returns the partitions for the log, as many as fit a line.
 func (a *assignment) names() []string {
-	names := make([]string, len(a.parts))
+	const most = 32
+	var names []string
 	for i, p := range a.parts {
-		names[i] = p.String()
+		if i == most {
+			return append(names, "...")
+		}
+		names = append(names, p.String())
 	}
 	return names
 }

@@ -27,8 +27,8 @@ const (
 )
 
 // newCluster starts a Kafka in this process, with testTopic.
-func newCluster(t *testing.T, partitions int, opts ...kfake.Opt) *kfake.Cluster {
-	t.Helper()
+func newCluster(tb testing.TB, partitions int, opts ...kfake.Opt) *kfake.Cluster {
+	tb.Helper()
 	c, err := kfake.NewCluster(append([]kfake.Opt{
 		kfake.NumBrokers(1),
 		kfake.SeedTopics(int32(partitions), testTopic),
@@ -37,49 +37,49 @@ func newCluster(t *testing.T, partitions int, opts ...kfake.Opt) *kfake.Cluster 
 		kfake.ListenFn(func(string, string) (net.Listener, error) { return net.Listen("tcp", "127.0.0.1:0") }),
 	}, opts...)...)
 	if err != nil {
-		t.Fatalf("starting kfake: %v", err)
+		tb.Fatalf("starting kfake: %v", err)
 	}
-	t.Cleanup(c.Close)
+	tb.Cleanup(c.Close)
 	return c
 }
 
 // newClient returns a franz-go client, for what a test does to Kafka.
-func newClient(t *testing.T, c *kfake.Cluster, opts ...kgo.Opt) *kgo.Client {
-	t.Helper()
+func newClient(tb testing.TB, c *kfake.Cluster, opts ...kgo.Opt) *kgo.Client {
+	tb.Helper()
 	cl, err := kgo.NewClient(append([]kgo.Opt{
 		kgo.SeedBrokers(c.ListenAddrs()...), kgo.RecordPartitioner(kgo.ManualPartitioner()),
 	}, opts...)...)
 	if err != nil {
-		t.Fatalf("connecting: %v", err)
+		tb.Fatalf("connecting: %v", err)
 	}
-	t.Cleanup(cl.Close)
+	tb.Cleanup(cl.Close)
 	return cl
 }
 
 // produce appends n records to a partition of testTopic, in one batch. Their
 // values are "partition/number".
-func produce(t *testing.T, cl *kgo.Client, partition, n int) {
-	t.Helper()
+func produce(tb testing.TB, cl *kgo.Client, partition, n int) {
+	tb.Helper()
 	var rs []*kgo.Record
 	for i := range n {
 		rs = append(rs, &kgo.Record{Topic: testTopic, Partition: int32(partition), Value: fmt.Appendf(nil, "%d/%d", partition, i)})
 	}
-	produceRecords(t, cl, rs...)
+	produceRecords(tb, cl, rs...)
 }
 
-func produceRecords(t *testing.T, cl *kgo.Client, rs ...*kgo.Record) {
-	t.Helper()
-	if err := cl.ProduceSync(limited(t), rs...).FirstErr(); err != nil {
-		t.Fatalf("producing: %v", err)
+func produceRecords(tb testing.TB, cl *kgo.Client, rs ...*kgo.Record) {
+	tb.Helper()
+	if err := cl.ProduceSync(limited(tb), rs...).FirstErr(); err != nil {
+		tb.Fatalf("producing: %v", err)
 	}
 }
 
 // limited returns a context for a step of a test: far longer than it takes, so
 // that a hang becomes a failure.
-func limited(t *testing.T) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	t.Cleanup(cancel)
+func limited(tb testing.TB) context.Context {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), 30*time.Second)
+	tb.Cleanup(cancel)
 	return ctx
 }
 
@@ -112,10 +112,10 @@ func testSettings(c *kfake.Cluster) (Config, Intake, Parts, tuning) {
 	return cfg, in, Parts{Drain: 10 * time.Second, Version: "v1"}, tune
 }
 
-func startWorker(t *testing.T, c *kfake.Cluster, settings ...setting) *worker {
-	t.Helper()
+func startWorker(tb testing.TB, c *kfake.Cluster, settings ...setting) *worker {
+	tb.Helper()
 	cfg, in, parts, tune := testSettings(c)
-	w := &worker{logs: newLogbook(t), ended: make(chan error, 1)}
+	w := &worker{logs: newLogbook(tb), ended: make(chan error, 1)}
 	parts.Metrics = NewMetrics(prometheus.NewRegistry())
 	parts.Logger = slog.New(w.logs)
 	for _, s := range settings {
@@ -123,13 +123,13 @@ func startWorker(t *testing.T, c *kfake.Cluster, settings ...setting) *worker {
 	}
 	k, err := open(cfg, in, parts, tune)
 	if err != nil {
-		t.Fatalf("opening: %v", err)
+		tb.Fatalf("opening: %v", err)
 	}
 	w.Kafka = k
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(tb.Context())
 	w.stop = cancel
 	go func() { w.ended <- k.Run(ctx) }()
-	t.Cleanup(w.kill)
+	tb.Cleanup(w.kill)
 	return w
 }
 
@@ -143,28 +143,28 @@ func (w *worker) kill() {
 }
 
 // quit ends the worker as a stop does, and waits until it has left.
-func (w *worker) quit(t *testing.T) {
-	t.Helper()
+func (w *worker) quit(tb testing.TB) {
+	tb.Helper()
 	w.stop()
 	select {
 	case err := <-w.ended:
 		if err != nil {
-			t.Errorf("Run returned %v, want nil", err)
+			tb.Errorf("Run returned %v, want nil", err)
 		}
-	case <-limited(t).Done():
-		t.Fatal("the worker does not end")
+	case <-limited(tb).Done():
+		tb.Fatal("the worker does not end")
 	}
 }
 
 // take fetches until it has n messages.
-func (w *worker) take(t *testing.T, n int) []*pipeline.Message {
-	t.Helper()
-	ctx := limited(t)
+func (w *worker) take(tb testing.TB, n int) []*pipeline.Message {
+	tb.Helper()
+	ctx := limited(tb)
 	var all []*pipeline.Message
 	for len(all) < n {
 		ms, err := w.Fetch(ctx)
 		if err != nil {
-			t.Fatalf("fetching: %v, with %d of %d messages", err, len(all), n)
+			tb.Fatalf("fetching: %v, with %d of %d messages", err, len(all), n)
 		}
 		all = append(all, ms...)
 	}
@@ -172,8 +172,8 @@ func (w *worker) take(t *testing.T, n int) []*pipeline.Message {
 }
 
 // settleAll settles every message that comes, until the worker stops.
-func (w *worker) settleAll(t *testing.T, seen func(*pipeline.Message)) {
-	t.Helper()
+func (w *worker) settleAll(tb testing.TB, seen func(*pipeline.Message)) {
+	tb.Helper()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -188,7 +188,7 @@ func (w *worker) settleAll(t *testing.T, seen func(*pipeline.Message)) {
 			}
 		}
 	}()
-	t.Cleanup(func() { w.kill(); <-done })
+	tb.Cleanup(func() { w.kill(); <-done })
 }
 
 func settle(ms ...*pipeline.Message) {
@@ -207,11 +207,11 @@ func values(ms []*pipeline.Message) []string {
 }
 
 // awaitCommit waits until the group's offset of a partition is want.
-func awaitCommit(t *testing.T, c *kfake.Cluster, partition int, want int64) {
-	t.Helper()
-	_, err := c.WaitGroupInfo(limited(t), testGroup, func(*kfake.GroupInfo) bool { return committed(c, partition) == want })
+func awaitCommit(tb testing.TB, c *kfake.Cluster, partition int, want int64) {
+	tb.Helper()
+	_, err := c.WaitGroupInfo(limited(tb), testGroup, func(*kfake.GroupInfo) bool { return committed(c, partition) == want })
 	if err != nil {
-		t.Fatalf("partition %d is committed at %d, want %d", partition, committed(c, partition), want)
+		tb.Fatalf("partition %d is committed at %d, want %d", partition, committed(c, partition), want)
 	}
 }
 
@@ -225,21 +225,21 @@ func committed(c *kfake.Cluster, partition int) int64 {
 	return -1
 }
 
-func awaitMembers(t *testing.T, c *kfake.Cluster, n int) *kfake.GroupInfo {
-	t.Helper()
-	g, err := c.WaitGroupStable(limited(t), testGroup, n)
+func awaitMembers(tb testing.TB, c *kfake.Cluster, n int) *kfake.GroupInfo {
+	tb.Helper()
+	g, err := c.WaitGroupStable(limited(tb), testGroup, n)
 	if err != nil {
-		t.Fatalf("waiting for %d members: %v", n, err)
+		tb.Fatalf("waiting for %d members: %v", n, err)
 	}
 	return g
 }
 
 // value returns what a metric stands at.
-func value(t *testing.T, m prometheus.Metric) float64 {
-	t.Helper()
+func value(tb testing.TB, m prometheus.Metric) float64 {
+	tb.Helper()
 	var out dto.Metric
 	if err := m.Write(&out); err != nil {
-		t.Fatalf("reading a metric: %v", err)
+		tb.Fatalf("reading a metric: %v", err)
 	}
 	if c := out.GetCounter(); c != nil {
 		return c.GetValue()
@@ -249,16 +249,16 @@ func value(t *testing.T, m prometheus.Metric) float64 {
 
 // A logbook keeps log lines, for tests that wait for one.
 type logbook struct {
-	t *testing.T
+	t testing.TB
 
 	mu    sync.Mutex
 	lines []string
 	added chan struct{} // closed and replaced with every line
 }
 
-func newLogbook(t *testing.T) *logbook {
-	t.Helper()
-	return &logbook{t: t, added: make(chan struct{})}
+func newLogbook(tb testing.TB) *logbook {
+	tb.Helper()
+	return &logbook{t: tb, added: make(chan struct{})}
 }
 
 func (l *logbook) Enabled(_ context.Context, level slog.Level) bool { return level > slog.LevelDebug }
@@ -282,9 +282,9 @@ func (l *logbook) WithAttrs([]slog.Attr) slog.Handler { return l }
 func (l *logbook) WithGroup(string) slog.Handler { return l }
 
 // wait returns the first line that holds every part, once there is one.
-func (l *logbook) wait(t *testing.T, parts ...string) string {
-	t.Helper()
-	ctx := limited(t)
+func (l *logbook) wait(tb testing.TB, parts ...string) string {
+	tb.Helper()
+	ctx := limited(tb)
 	for {
 		l.mu.Lock()
 		for _, line := range l.lines {
@@ -300,7 +300,7 @@ func (l *logbook) wait(t *testing.T, parts ...string) string {
 		case <-ctx.Done():
 			l.mu.Lock()
 			defer l.mu.Unlock()
-			t.Fatalf("no log line with %q in:\n%s", parts, strings.Join(l.lines, "\n"))
+			tb.Fatalf("no log line with %q in:\n%s", parts, strings.Join(l.lines, "\n"))
 		}
 	}
 }
@@ -329,9 +329,9 @@ func holds(line string, parts []string) bool {
 
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }
 
-func equal[T comparable](t *testing.T, got, want []T) {
-	t.Helper()
+func equal[T comparable](tb testing.TB, got, want []T) {
+	tb.Helper()
 	if !slices.Equal(got, want) {
-		t.Errorf("got %v, want %v", got, want)
+		tb.Errorf("got %v, want %v", got, want)
 	}
 }
