@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -9,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"sweetspot/inference"
 )
 
 // The benchmarks measure every slice of work between two slices of plain fused
@@ -50,6 +53,7 @@ func measure(b *testing.B, e *Engine, operations float64, work func()) float64 {
 		before = after
 	}
 	b.ReportMetric(0, "ns/op") // it would include the peak
+	b.ReportMetric(operations/median(rates)/1e6, "ms")
 	b.ReportMetric(median(rates), "GFLOP/s")
 	b.ReportMetric(median(shares), "share")
 	return median(shares)
@@ -116,6 +120,63 @@ func benchGemm(b *testing.B, e *Engine, m, n, depth int) float64 {
 	return measure(b, e, 2*float64(m)*float64(n)*float64(depth), func() {
 		e.Gemm(c, a, &packed, Overwrite)
 	})
+}
+
+// encoders are the models of BenchmarkEncoder: BERT-base, MiniLM, and two that
+// are as small as one trained on two cores in half an hour.
+var encoders = []struct {
+	name string
+	shape
+}{
+	{"bert_12x768", shape{layers: 12, width: 768, heads: 12, forward: 3072, classes: 10, vocabulary: 1000, positions: 512}},
+	{"minilm_6x384", shape{layers: 6, width: 384, heads: 12, forward: 1536, classes: 10, vocabulary: 1000, positions: 512}},
+	{"small_6x256", shape{layers: 6, width: 256, heads: 4, forward: 1024, classes: 30, vocabulary: 1000, positions: 512}},
+	{"small_6x128", shape{layers: 6, width: 128, heads: 4, forward: 512, classes: 30, vocabulary: 1000, positions: 512}},
+}
+
+// BenchmarkEncoder runs whole models, from token ids to the answer of the last
+// layer, on batches of equal rows. The share counts the operations of the
+// layers' matrix products alone.
+func BenchmarkEncoder(b *testing.B) {
+	for _, m := range encoders {
+		e := sync.OnceValue(func() encoder { return newEncoder(m.shape) })
+		for _, c := range benches(b) {
+			b.Run(m.name+"/"+c.String(), func(b *testing.B) {
+				d := openTest(b, c.kernels.Name(), c.threads)
+				p := sync.OnceValue(func() *placed { return e().place(d, batchTokens) })
+				var shares []float64
+				for _, s := range [][2]int{{1, 16}, {1, 32}, {8, 16}, {1, 128}, {4, 128}, {32, 32}, {128, 16}} {
+					b.Run(fmt.Sprintf("%dx%d", s[0], s[1]), func(b *testing.B) {
+						share := benchEncoder(b, p(), s[0], s[1])
+						if s[0]*s[1] >= 128 {
+							shares = append(shares, share)
+						}
+					})
+				}
+				benchMean(b, shares)
+			})
+		}
+	}
+}
+
+func benchEncoder(b *testing.B, p *placed, rows, length int) float64 {
+	b.Helper()
+	tokens := randomTokens(rand.New(rand.NewPCG(1, 2)), p.s, slices.Repeat([]int{length}, rows)...)
+	exits := make([]inference.Exit, rows)
+	s := p.s
+	perToken := 2*s.width*(4*s.width+2*s.forward) + 4*length*s.width
+	operations := float64(s.layers) * float64(rows) * float64(length) * float64(perToken)
+	share := measure(b, p.d.engine, operations, func() {
+		p.d.Embed(p.x, tokens, p.embedding)
+		for i := range p.layers {
+			p.layer(i, p.x, tokens.Starts)
+		}
+		p.d.Answer(exits, nil, p.x, tokens.Starts, p.layers[s.layers-1].head)
+		if err := p.d.Wait(context.Background(), p.d.Submit()); err != nil {
+			b.Fatal(err)
+		}
+	})
+	return share
 }
 
 // benchMean reports the geometric mean of the shares as a line of its own.

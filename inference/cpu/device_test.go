@@ -32,13 +32,7 @@ type layer struct {
 
 func newEncoder(s shape) encoder {
 	r := rand.New(rand.NewPCG(uint64(s.width), uint64(s.heads)))
-	values := func(n int, scale float64) []float32 {
-		v := make([]float32, n)
-		for i := range v {
-			v[i] = float32(r.NormFloat64() * scale)
-		}
-		return v
-	}
+	values := func(n int, scale float64) []float32 { return values(r, n, scale) }
 	linear := func(n, k int) inference.LinearWeights {
 		return inference.LinearWeights{W: values(n*k, 1/math.Sqrt(float64(k))), B: values(n, 0.1), N: n, K: k}
 	}

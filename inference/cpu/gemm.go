@@ -17,9 +17,14 @@ const (
 // same for every kernel set.
 const depth = 768
 
-// block is how many rows of A pass a panel before the next panel: with depth,
-// the part of A that is read again and again.
-const block = 336
+// The caches decide the order in which tiles are computed, and the order decides
+// nothing about the results. Of rows, a block stays in the second-level cache;
+// of panels, a group of so many bytes stays there beside it. Within these, a
+// tile's rows of A stay in the first-level cache while the panels pass.
+const (
+	blockRows  = 336
+	groupBytes = 256 << 10
+)
 
 // A product is C = A·B or C += A·B, and what is done to C after it.
 type product struct {
@@ -52,18 +57,15 @@ func (j *product) check(k *Kernels, operation string) {
 // multiply computes rows m0 to m1 and panels p0 to p1 of a product. edge is
 // room for one tile.
 func (k *Kernels) multiply(j *product, m0, m1, p0, p1 int, edge []float32) {
-	for first := m0; first < m1; first += block {
-		last := min(m1, first+block)
+	for first := m0; first < m1; first += blockRows {
+		last := min(m1, first+blockRows)
 		if j.b.K == 0 && j.add == Overwrite {
 			k.clear(j, first, last, p0, p1)
 		}
 		for k0 := 0; k0 < j.b.K; k0 += depth {
-			add := j.add
-			if k0 > 0 {
-				add = Accumulate
-			}
-			for p := p0; p < p1; p++ {
-				k.strip(j, first, last, k0, p, add, edge)
+			group := max(1, groupBytes/(4*k.width*min(depth, j.b.K-k0)))
+			for p := p0; p < p1; p += group {
+				k.tiles(j, first, last, p, min(p1, p+group), k0, edge)
 			}
 		}
 		if j.act != nil {
@@ -75,37 +77,50 @@ func (k *Kernels) multiply(j *product, m0, m1, p0, p1 int, edge []float32) {
 	}
 }
 
-// strip is one panel's columns of the rows from first to last, in tiles of
-// about equal height, for the steps of K from k0 on.
-func (k *Kernels) strip(j *product, first, last, k0, p int, add Op, edge []float32) {
-	tile, a, step := k.tile, j.a.Data[k0:], j.a.Stride
-	if j.byDepth {
-		tile, a, step = k.tileT, j.a.Data[k0*j.a.Stride:], 1
-	}
-	steps := min(depth, j.b.K-k0)
-	panel := j.b.panel(p, k0)
-	columns := min(k.width, j.width-p*k.width)
-	tiles := (last - first + k.rows - 1) / k.rows
-	height, taller := (last-first)/tiles, (last-first)%tiles
+// tiles computes rows first to last of panels p0 to p1 for the steps of K from
+// k0 on, in tiles of about equal height.
+func (k *Kernels) tiles(j *product, first, last, p0, p1, k0 int, edge []float32) {
+	n := ceil(last-first, k.rows)
+	height, taller := (last-first)/n, (last-first)%n
 	i := first
-	for t := range tiles {
+	for t := range n {
 		rows := height
 		if t < taller {
 			rows++
 		}
-		c := j.c.Data[i*j.c.Stride+p*k.width:]
-		if columns == k.width {
-			tile(rows, steps, a[i*step:], j.a.Stride, panel, c, j.c.Stride, int(add))
-		} else {
-			// A tile that would reach past the columns of C goes by way of edge.
-			if add == Accumulate {
-				copyTile(edge, k.width, c, j.c.Stride, rows, columns)
-			}
-			tile(rows, steps, a[i*step:], j.a.Stride, panel, edge, k.width, int(add))
-			copyTile(c, j.c.Stride, edge, k.width, rows, columns)
+		for p := p0; p < p1; p++ {
+			k.oneTile(j, i, rows, p, k0, edge)
 		}
 		i += rows
 	}
+}
+
+// oneTile computes the given number of rows from row i on of panel p for the
+// steps of K from k0 on.
+func (k *Kernels) oneTile(j *product, i, rows, p, k0 int, edge []float32) {
+	tile, a := k.tile, j.a.Data
+	if j.byDepth {
+		tile, a = k.tileT, a[k0*j.a.Stride+i:]
+	} else {
+		a = a[i*j.a.Stride+k0:]
+	}
+	add := j.add
+	if k0 > 0 {
+		add = Accumulate
+	}
+	steps, panel := min(depth, j.b.K-k0), j.b.panel(p, k0)
+	c := j.c.Data[i*j.c.Stride+p*k.width:]
+	columns := j.width - p*k.width
+	if columns >= k.width {
+		tile(rows, steps, a, j.a.Stride, panel, c, j.c.Stride, int(add))
+		return
+	}
+	// A tile that would reach past the columns of C goes by way of edge.
+	if add == Accumulate {
+		copyTile(edge, k.width, c, j.c.Stride, rows, columns)
+	}
+	tile(rows, steps, a, j.a.Stride, panel, edge, k.width, int(add))
+	copyTile(c, j.c.Stride, edge, k.width, rows, columns)
 }
 
 func copyTile(dst []float32, dstStride int, src []float32, srcStride, rows, columns int) {

@@ -45,42 +45,53 @@ var portable = &Kernels{
 }
 
 // Select returns the kernel set of the given name: avx512, avx2 or portable, or
-// the fastest that this CPU can run for auto.
+// the fastest that this CPU can run for auto. Its error names what the CPU
+// lacks.
 func Select(name string) (*Kernels, error) {
-	if name == "auto" {
-		name = Available()[0]
-	}
-	for _, k := range sets() {
-		if k.name != name {
-			continue
-		}
-		if lacks := k.lacks(); len(lacks) > 0 {
-			return nil, fmt.Errorf("kernel set %s needs %s, which this CPU lacks; it can run %s",
-				name, strings.Join(lacks, ", "), strings.Join(Available(), ", "))
-		}
-		return k, nil
-	}
-	if name == "avx512" || name == "avx2" {
-		return nil, fmt.Errorf("kernel set %s is for amd64, and this is %s; it can run %s",
-			name, runtime.GOARCH, strings.Join(Available(), ", "))
-	}
-	return nil, fmt.Errorf("unknown kernel set %q, want auto, avx512, avx2 or portable", name)
+	return choose(sets(), name)
 }
 
 // Available lists the kernel sets that this CPU can run, the fastest first. The
 // last is always portable.
 func Available() []string {
+	return runnable(sets())
+}
+
+// sets are all sets for this architecture, the fastest first.
+func sets() []*Kernels {
+	return append(slices.Clone(native), portable)
+}
+
+func choose(sets []*Kernels, name string) (*Kernels, error) {
+	names := runnable(sets)
+	if name == "auto" {
+		name = names[0]
+	}
+	for _, k := range sets {
+		if k.name != name {
+			continue
+		}
+		if lacks := k.lacks(); len(lacks) > 0 {
+			return nil, fmt.Errorf("kernel set %s needs %s, which this CPU lacks; it can run %s",
+				name, strings.Join(lacks, ", "), strings.Join(names, ", "))
+		}
+		return k, nil
+	}
+	if name == "avx512" || name == "avx2" {
+		return nil, fmt.Errorf("kernel set %s is for amd64, and this is %s; it can run %s",
+			name, runtime.GOARCH, strings.Join(names, ", "))
+	}
+	return nil, fmt.Errorf("unknown kernel set %q, want auto, avx512, avx2 or portable", name)
+}
+
+func runnable(sets []*Kernels) []string {
 	var names []string
-	for _, k := range sets() {
+	for _, k := range sets {
 		if len(k.lacks()) == 0 {
 			names = append(names, k.name)
 		}
 	}
 	return names
-}
-
-func sets() []*Kernels {
-	return append(slices.Clone(native), portable)
 }
 
 func (k *Kernels) lacks() []string {

@@ -10,10 +10,7 @@ var native = []*Kernels{avx512, avx2}
 var avx2Needs = []feature{{"AVX2", cpu.X86.HasAVX2}, {"FMA", cpu.X86.HasFMA}}
 
 var avx512 = withRows(Kernels{
-	name: "avx512",
-	needs: append([]feature{
-		{"AVX512F", cpu.X86.HasAVX512F}, {"AVX512BW", cpu.X86.HasAVX512BW}, {"AVX512VL", cpu.X86.HasAVX512VL},
-	}, avx2Needs...),
+	name: "avx512", needs: append([]feature{{"AVX512F", cpu.X86.HasAVX512F}}, avx2Needs...),
 	rows: len(tiles512) - 1, width: 32,
 	tile: func(m, k int, a []float32, lda int, b, c []float32, ldc, add int) {
 		tiles512[m](k, &a[0], lda, &b[0], &c[0], ldc, add)
