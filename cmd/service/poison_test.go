@@ -35,13 +35,13 @@ func TestPoisonBecomesDeadLetters(t *testing.T) {
 	}{
 		{
 			name: "texts", env: []string{"SWEET_TRUNCATE=reject", "SWEET_MAX_MESSAGE_BYTES=200"},
-			good: []string{"where is my parcel", "qqq", "\u00e4", texts("is", sandboxtest.MaxTokens-2)},
+			good: []string{"where is my parcel", "qqq", "\u00e4", strings.Repeat("is ", sandboxtest.MaxTokens-2)},
 			poison: []poison{
 				{"empty", "", nil, "empty"},
 				{"blank", " \t\r\n\u00a0", nil, "empty"},
 				{"not UTF-8", "caf\xe9", nil, "invalid_utf8"},
 				{"too many bytes", strings.Repeat("a", 201), nil, "too_large"},
-				{"too many tokens", texts("is", sandboxtest.MaxTokens-1), nil, "too_long"},
+				{"too many tokens", strings.Repeat("is ", sandboxtest.MaxTokens-1), nil, "too_long"},
 				{"a tier that is none", "refund", header("sweet-tier", "gold"), "bad_header"},
 				{"a deadline that is none", "refund", header("sweet-deadline", "tomorrow"), "bad_header"},
 			},

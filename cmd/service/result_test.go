@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -105,7 +106,7 @@ func TestResultIsThatOfTheContract(t *testing.T) {
 		},
 		{
 			name:    "nothing but unknown words, and too many of them",
-			message: kafka.Message{Value: []byte(texts("qq", 100))},
+			message: kafka.Message{Value: []byte(strings.Repeat("qq ", 100))},
 			want: map[string]any{
 				"exit": 1.0, "layers": 1.0, "rung": 1.0, "tier": "standard", "truncated": true, "tokens": float64(sandboxtest.MaxTokens),
 			},
@@ -150,15 +151,6 @@ func TestResultIsThatOfTheContract(t *testing.T) {
 			}
 		})
 	}
-}
-
-// texts repeats a word.
-func texts(word string, n int) string {
-	s := ""
-	for range n {
-		s += word + " "
-	}
-	return s
 }
 
 func checkScore(t *testing.T, score any) {

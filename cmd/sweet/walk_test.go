@@ -68,7 +68,7 @@ func TestSandboxWorkerProduceTail(t *testing.T) {
 
 // sweet runs the toolbox as its command line would.
 func sweet(ctx context.Context, stdin string, stdout io.Writer, args ...string) error {
-	c := newCommand()
+	c := newCommand() //nolint:contextcheck // it gets its context below
 	c.SetArgs(args)
 	c.SetIn(strings.NewReader(stdin))
 	c.SetOut(stdout)

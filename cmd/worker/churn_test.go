@@ -40,7 +40,7 @@ const (
 // leaders do, too. In the end every message has exactly one result, everything
 // is committed, and every worker that was asked to stop has ended with code 0.
 func TestChurn(t *testing.T) {
-	messages, events := 3000, []event{kill, join, quit, restartNATS, join, outageKill, join, moveLeaders, joinKill, joinQuit, quit}
+	messages, events := 3000, []event{kill, join, outageKill, join, moveLeaders, joinKill, joinQuit, quit}
 	if long := os.Getenv(longChurn); long != "" {
 		n, err := strconv.Atoi(long)
 		if err != nil || n < 1000 {
@@ -98,8 +98,9 @@ func newChurn(t *testing.T) *churn {
 // piece is how many messages there are for each event of a long run.
 const piece = 800
 
-// run sends n messages in as many pieces as there are events. Each event
-// happens in the middle of a piece.
+// run sends n messages, a piece for each event and one for the end. Each event
+// happens while its piece is being answered: after a quarter of it, which comes
+// also while the partitions of workers that were killed stand still.
 func (c *churn) run(n int, events []event) {
 	c.join()
 	c.join()
@@ -108,10 +109,10 @@ func (c *churn) run(n int, events []event) {
 		pieces = n / piece
 	}
 	for i := range pieces {
-		size := (n - c.sent) / (pieces - i)
+		size := (n - c.sent) / (pieces - i + 1)
 		seen := c.results.total()
 		c.send(size)
-		c.results.await(c.t, seen+size/2)
+		c.results.await(c.t, seen+size/4)
 		c.awaitStable()
 		e := c.choose()
 		if len(events) > 0 {
@@ -119,14 +120,14 @@ func (c *churn) run(n int, events []event) {
 		}
 		c.t.Logf("%6.1f s: %d results of %d, %d workers; %s", time.Since(c.began).Seconds(), c.results.distinct(), n, len(c.live), e)
 		c.count[e]++
-		c.do(e)
+		c.do(e, n)
 	}
+	c.send(n - c.sent)
 	sandboxtest.AwaitSettled(c.t, c.s, sandbox.Group, func() string { return fmt.Sprint(len(c.live), " workers are alive") })
 }
 
 // choose picks an event that leaves at least one worker.
 func (c *churn) choose() event {
-	few := []event{join}
 	all := []event{
 		kill, kill, kill, quit, quit, quit, join, join, join, joinKill, joinKill, joinQuit, joinQuit,
 		restartNATS, outageKill, moveLeaders, moveCoordinator,
@@ -134,14 +135,15 @@ func (c *churn) choose() event {
 	many := slices.DeleteFunc(slices.Clone(all), func(e event) bool { return e == join })
 	switch {
 	case len(c.live) < 2:
-		return few[0]
+		return join
 	case len(c.live) > 4:
 		all = many
 	}
 	return all[c.random.IntN(len(all))]
 }
 
-func (c *churn) do(e event) {
+// do makes e happen. It sends no more than n messages in all.
+func (c *churn) do(e event, n int) {
 	switch e {
 	case kill:
 		c.kill()
@@ -156,9 +158,9 @@ func (c *churn) do(e event) {
 		c.join()
 		c.quit()
 	case restartNATS:
-		c.outage(func() {})
+		c.outage(n, func() {})
 	case outageKill:
-		c.outage(c.kill)
+		c.outage(n, c.kill)
 	case moveLeaders:
 		c.s.Kafka.ShufflePartitionLeaders()
 	case moveCoordinator:
@@ -168,9 +170,9 @@ func (c *churn) do(e event) {
 
 // outage stops NATS, lets the workers read what they cannot publish, for longer
 // than from one commit to the next, does meanwhile, and starts NATS again.
-func (c *churn) outage(meanwhile func()) {
+func (c *churn) outage(n int, meanwhile func()) {
 	c.s.StopNATS()
-	c.send(10 * len(c.s.Kafka.PartitionInfos(sandbox.Topic)))
+	c.send(min(120, n-c.sent))
 	sandboxtest.AwaitHeartbeats(c.t, c.s, len(c.live)*int(time.Second/heartbeat))
 	meanwhile()
 	if err := c.s.StartNATS(); err != nil {

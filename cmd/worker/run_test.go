@@ -53,10 +53,7 @@ func TestRunEndsAtOnce(t *testing.T) {
 		{"no settings", nil, nil, 2, nil, required},
 		{"no settings to print", []string{"--print-config"}, nil, 2, nil, required},
 		{"an unknown variable", nil, []string{"SWEET_KAFKA_TOPIC=x"}, 2, nil, []string{"SWEET_KAFKA_TOPIC is not a variable", "SWEET_KAFKA_TOPICS"}},
-		{
-			"many faults at once", nil, []string{"SWEET_THREADS=many", "SWEET_DRAIN=soon", "SWEET_COLOR=red"}, 2, nil,
-			[]string{"SWEET_THREADS=many", "SWEET_DRAIN=soon", "SWEET_COLOR is not a variable"},
-		},
+		{"many faults at once", nil, []string{"SWEET_THREADS=many", "SWEET_DRAIN=soon", "SWEET_COLOR=red"}, 2, nil, []string{"SWEET_THREADS=many", "SWEET_DRAIN=soon", "SWEET_COLOR is not a variable"}},
 		{"many values out of range", nil, []string{"SWEET_CPU=sse", "SWEET_IN_FLIGHT=0", "SWEET_NATS_PENDING=0"}, 2, nil, []string{"SWEET_CPU=sse", "SWEET_IN_FLIGHT=0", "SWEET_NATS_PENDING=0"}},
 		{"a rung that nobody certified", nil, []string{"SWEET_MODE=fixed", "SWEET_RUNG=2"}, 2, nil, []string{"SWEET_RUNG=2", "certified rungs are 0 to 1"}},
 		{"a rung in a mode that does not use it", nil, []string{"SWEET_MODE=full", "SWEET_RUNG=1"}, 2, nil, []string{"SWEET_RUNG=1", "SWEET_MODE=fixed"}},

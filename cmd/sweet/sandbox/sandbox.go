@@ -90,7 +90,7 @@ func (s *Sandbox) start(ctx context.Context) error {
 		kfake.SeedTopics(int32(s.opts.Partitions), Topic),
 		kfake.SeedTopics(1, DeadLetters),
 		kfake.GroupMinSessionTimeout(s.opts.MinSession),
-		kfake.ListenFn(s.listen()),
+		kfake.ListenFn(s.listen(context.WithoutCancel(ctx))),
 	)
 	if err != nil {
 		return fmt.Errorf("starting the embedded Kafka: %w", err)
@@ -105,11 +105,11 @@ func (s *Sandbox) start(ctx context.Context) error {
 
 // listen returns what opens the brokers' sockets: the first one on the wished
 // port, all on loopback.
-func (s *Sandbox) listen() func(network, address string) (net.Listener, error) {
+func (s *Sandbox) listen(ctx context.Context) func(network, address string) (net.Listener, error) {
 	port := s.opts.KafkaPort
 	return func(string, string) (net.Listener, error) {
 		var lc net.ListenConfig
-		l, err := lc.Listen(context.Background(), "tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		l, err := lc.Listen(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		port = 0
 		return l, err
 	}

@@ -35,9 +35,9 @@ func (l *Log) String() string {
 }
 
 // Await returns the first line that holds every part, once there is one.
-func (l *Log) Await(t testing.TB, parts ...string) string {
-	t.Helper()
-	ctx := Limited(t)
+func (l *Log) Await(tb testing.TB, parts ...string) string {
+	tb.Helper()
+	ctx := Limited(tb)
 	for {
 		line, added := l.find(parts)
 		if line != "" {
@@ -46,7 +46,7 @@ func (l *Log) Await(t testing.TB, parts ...string) string {
 		select {
 		case <-added:
 		case <-ctx.Done():
-			t.Fatalf("no line with %q in the log:\n%s", parts, l)
+			tb.Fatalf("no line with %q in the log:\n%s", parts, l)
 		}
 	}
 }

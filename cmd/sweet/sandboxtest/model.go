@@ -10,7 +10,7 @@ import (
 	"sweetspot/inference"
 )
 
-// The labels of [Model], the one that it always gives first.
+// Labels are those of [Model], the one that it always gives first.
 var Labels = []string{"parcel", "refund", "other"}
 
 // The figures of [Model].
@@ -24,9 +24,9 @@ const (
 // exit after each, a ladder, and a vocabulary of a few words and the digits.
 // What it says is of no use, but it is always the same, and costs next to
 // nothing, also without vector instructions and under the race detector.
-func Model(t testing.TB) string {
-	t.Helper()
-	dir := t.TempDir()
+func Model(tb testing.TB) string {
+	tb.Helper()
+	dir := tb.TempDir()
 	vocab := []string{"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "where", "is", "my", "parcel", "refund", "number"}
 	for d := range 10 {
 		vocab = append(vocab, strconv.Itoa(d), "##"+strconv.Itoa(d))
@@ -38,9 +38,9 @@ func Model(t testing.TB) string {
 		Score: inference.MaxProbability, Method: inference.SWEET,
 	}
 	if err := inference.Save(dir, c, weights(c), inference.StoreF32, inference.VocabFile(vocab)); err != nil {
-		t.Fatalf("writing the model: %v", err)
+		tb.Fatalf("writing the model: %v", err)
 	}
-	saveLadder(t, dir)
+	saveLadder(tb, dir)
 	return dir
 }
 
@@ -69,11 +69,11 @@ func weights(c inference.Config) []inference.Tensor {
 	return ts
 }
 
-func saveLadder(t testing.TB, dir string) {
-	t.Helper()
+func saveLadder(tb testing.TB, dir string) {
+	tb.Helper()
 	d, err := inference.Open(os.DirFS(dir))
 	if err != nil {
-		t.Fatalf("reading the model back: %v", err)
+		tb.Fatalf("reading the model back: %v", err)
 	}
 	l := inference.FullDepth(Layers)
 	l.Epsilon, l.Delta, l.Records = 0.02, 0.05, 1000
@@ -82,6 +82,6 @@ func saveLadder(t testing.TB, dir string) {
 		Thresholds: inference.Thresholds{0}, Reach: []float64{1, 0}, Cost: 0.5, Bound: 0.02,
 	})
 	if _, err := inference.SaveLadder(dir, inference.F32, l); err != nil {
-		t.Fatalf("writing the ladder: %v", err)
+		tb.Fatalf("writing the ladder: %v", err)
 	}
 }

@@ -24,58 +24,58 @@ import (
 const Patience = 2 * time.Minute
 
 // Start starts the servers, which end with the test.
-func Start(t testing.TB, o sandbox.Options) *sandbox.Sandbox {
-	t.Helper()
-	s, err := sandbox.Start(t.Context(), o)
+func Start(tb testing.TB, o sandbox.Options) *sandbox.Sandbox {
+	tb.Helper()
+	s, err := sandbox.Start(tb.Context(), o)
 	if err != nil {
-		t.Fatalf("starting the servers: %v", err)
+		tb.Fatalf("starting the servers: %v", err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := s.Close(); err != nil {
-			t.Errorf("stopping the servers: %v", err)
+			tb.Errorf("stopping the servers: %v", err)
 		}
 	})
 	return s
 }
 
 // Limited returns a context of the test that ends after [Patience].
-func Limited(t testing.TB) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), Patience)
-	t.Cleanup(cancel)
+func Limited(tb testing.TB) context.Context {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), Patience)
+	tb.Cleanup(cancel)
 	return ctx
 }
 
 // A Producer puts messages into the sandbox's topic.
 type Producer struct {
-	t testing.TB
-	w *kafka.Writer
+	tb testing.TB
+	w  *kafka.Writer
 }
 
 // NewProducer returns a producer that ends with the test. Messages go to the
 // partitions in turn.
-func NewProducer(t testing.TB, s *sandbox.Sandbox) *Producer {
-	t.Helper()
+func NewProducer(tb testing.TB, s *sandbox.Sandbox) *Producer {
+	tb.Helper()
 	w := &kafka.Writer{
 		Addr: kafka.TCP(s.Brokers()...), Topic: sandbox.Topic, RequiredAcks: kafka.RequireAll,
 		BatchSize: 1000, BatchTimeout: time.Millisecond, Balancer: &kafka.RoundRobin{},
 		Transport: &kafka.Transport{MetadataTTL: 100 * time.Millisecond}, // leaders may move
 	}
-	t.Cleanup(func() { _ = w.Close() }) // everything was acknowledged, or has failed the test
-	return &Producer{t: t, w: w}
+	tb.Cleanup(func() { _ = w.Close() }) // everything was acknowledged, or has failed the test
+	return &Producer{tb: tb, w: w}
 }
 
 // Send returns when every message is in the topic.
 func (p *Producer) Send(ms ...kafka.Message) {
-	p.t.Helper()
-	if err := p.w.WriteMessages(Limited(p.t), ms...); err != nil {
-		p.t.Fatalf("producing: %v", err)
+	p.tb.Helper()
+	if err := p.w.WriteMessages(Limited(p.tb), ms...); err != nil {
+		p.tb.Fatalf("producing: %v", err)
 	}
 }
 
 // SendTexts sends messages without keys or headers.
 func (p *Producer) SendTexts(texts ...string) {
-	p.t.Helper()
+	p.tb.Helper()
 	ms := make([]kafka.Message, len(texts))
 	for i, text := range texts {
 		ms[i].Value = []byte(text)
@@ -85,18 +85,18 @@ func (p *Producer) SendTexts(texts ...string) {
 
 // AwaitSettled waits until the group has committed all of the sandbox's topic.
 // Where it does not come to that, the test fails with what explain returns.
-func AwaitSettled(t testing.TB, s *sandbox.Sandbox, group string, explain func() string) {
-	t.Helper()
-	_, err := s.Kafka.WaitGroupInfo(Limited(t), group, func(*kfake.GroupInfo) bool { return s.Lag(group) == 0 })
+func AwaitSettled(tb testing.TB, s *sandbox.Sandbox, group string, explain func() string) {
+	tb.Helper()
+	_, err := s.Kafka.WaitGroupInfo(Limited(tb), group, func(*kfake.GroupInfo) bool { return s.Lag(group) == 0 })
 	if err != nil {
-		t.Fatalf("%d messages are not committed: %v\n%s", s.Lag(group), err, explain())
+		tb.Fatalf("%d messages are not committed: %v\n%s", s.Lag(group), err, explain())
 	}
 }
 
 // AwaitHeartbeats waits for n more heartbeats of the members of groups: time as
 // Kafka sees it.
-func AwaitHeartbeats(t testing.TB, s *sandbox.Sandbox, n int) {
-	t.Helper()
+func AwaitHeartbeats(tb testing.TB, s *sandbox.Sandbox, n int) {
+	tb.Helper()
 	beats := make(chan struct{}, n)
 	s.Kafka.ControlKey(int16(kmsg.Heartbeat), func(kmsg.Request) (kmsg.Response, error, bool) {
 		select {
@@ -106,19 +106,19 @@ func AwaitHeartbeats(t testing.TB, s *sandbox.Sandbox, n int) {
 		}
 		return nil, nil, false
 	})
-	ctx := Limited(t)
+	ctx := Limited(tb)
 	for i := range n {
 		select {
 		case <-beats:
 		case <-ctx.Done():
-			t.Fatalf("%d heartbeats, want %d", i, n)
+			tb.Fatalf("%d heartbeats, want %d", i, n)
 		}
 	}
 }
 
 // DeadLetters reads the dead-letter topic from its first message to its end.
-func DeadLetters(t testing.TB, s *sandbox.Sandbox) []kafka.Message {
-	t.Helper()
+func DeadLetters(tb testing.TB, s *sandbox.Sandbox) []kafka.Message {
+	tb.Helper()
 	n := s.DeadLettered()
 	r := kafka.NewReader(kafka.ReaderConfig{
 		Brokers: s.Brokers(), Topic: sandbox.DeadLetters, Partition: 0, MaxBytes: 64 << 20, MaxWait: 50 * time.Millisecond,
@@ -126,9 +126,9 @@ func DeadLetters(t testing.TB, s *sandbox.Sandbox) []kafka.Message {
 	defer r.Close()
 	var letters []kafka.Message
 	for range n {
-		m, err := r.ReadMessage(Limited(t))
+		m, err := r.ReadMessage(Limited(tb))
 		if err != nil {
-			t.Fatalf("reading dead letter %d of %d: %v", len(letters)+1, n, err)
+			tb.Fatalf("reading dead letter %d of %d: %v", len(letters)+1, n, err)
 		}
 		letters = append(letters, m)
 	}
@@ -136,34 +136,34 @@ func DeadLetters(t testing.TB, s *sandbox.Sandbox) []kafka.Message {
 }
 
 // Results reads every message of the stream, oldest first.
-func Results(t testing.TB, s *sandbox.Sandbox) []*nats.Msg {
-	t.Helper()
+func Results(tb testing.TB, s *sandbox.Sandbox) []*nats.Msg {
+	tb.Helper()
 	nc, js, err := s.JetStream()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	defer nc.Close()
-	ctx := Limited(t)
+	ctx := Limited(tb)
 	stream, err := js.Stream(ctx, sandbox.Stream)
 	if err != nil {
-		t.Fatalf("opening the stream: %v", err)
+		tb.Fatalf("opening the stream: %v", err)
 	}
 	n := int(stream.CachedInfo().State.Msgs)
 	c, err := stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{})
 	if err != nil {
-		t.Fatalf("reading the stream: %v", err)
+		tb.Fatalf("reading the stream: %v", err)
 	}
 	var all []*nats.Msg
 	for len(all) < n {
 		batch, err := c.Fetch(min(n-len(all), 5000), jetstream.FetchContext(ctx))
 		if err != nil {
-			t.Fatalf("reading the stream: %v", err)
+			tb.Fatalf("reading the stream: %v", err)
 		}
 		for m := range batch.Messages() {
 			all = append(all, &nats.Msg{Subject: m.Subject(), Header: m.Headers(), Data: m.Data()})
 		}
 		if err := batch.Error(); err != nil {
-			t.Fatalf("reading the stream after %d of %d results: %v", len(all), n, err)
+			tb.Fatalf("reading the stream after %d of %d results: %v", len(all), n, err)
 		}
 	}
 	return all
