@@ -155,6 +155,27 @@ func TestTwoMembersShareTheWork(t *testing.T) {
 	}
 }
 
+func TestWorkersWithRacksShareEveryPartition(t *testing.T) {
+	c := newCluster(t, 4)
+	cl := newClient(t, c)
+	in := func(rack string) setting {
+		return func(cfg *Config, _ *Intake, _ *Parts, _ *tuning) { cfg.Rack = rack }
+	}
+	// One worker without a rack speaks to both.
+	workers := []*worker{startWorker(t, c, in("a")), startWorker(t, c, in("b")), startWorker(t, c)}
+	g := awaitMembers(t, c, 3)
+	for p := range int32(4) {
+		memberWith(t, g, p)
+	}
+	for _, w := range workers {
+		w.settleAll(t, func(*pipeline.Message) {})
+	}
+	for p := range 4 {
+		produce(t, cl, p, 10)
+		awaitCommit(t, c, p, 10)
+	}
+}
+
 // A crew settles messages out of order, for several workers at once, and
 // remembers which counted.
 type crew struct {
