@@ -32,7 +32,8 @@ func TestChoosingKernels(t *testing.T) {
 		},
 		{
 			"one of another architecture", "avx2", "",
-			"kernel set avx2 is for amd64, and this is " + runtime.GOARCH + "; it can run portable", []*Kernels{portable},
+			"kernel set avx2 is for amd64, and this is " + runtime.GOARCH + "; it can run portable",
+			[]*Kernels{portable},
 		},
 		{
 			"one that nobody knows", "AVX2", "", `unknown kernel set "AVX2", want auto, avx512, avx2 or portable`,
