@@ -90,7 +90,7 @@ func (g *Generator) drawFrame(from shelf, wanted *intent) *frame {
 	}
 }
 
-func (f *frame) weight() float64 { return float64(f.share) }
+func (f *frame) weight() float64 { return f.share }
 
 // weighted draws an index with probability proportional to its weight.
 func weighted[E any](r *rand.Rand, of []E, weight func(E) float64) int {

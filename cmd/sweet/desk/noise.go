@@ -17,7 +17,7 @@ func (g *Generator) dress(t *tone, s *scene, core []string) string {
 			continue
 		}
 		seen += " " + aside
-		if g.chance(0.6) {
+		if len(sentences) == len(core) && g.chance(0.3) {
 			sentences = append([]string{aside}, sentences...)
 		} else {
 			sentences = append(sentences, aside)
