@@ -18,11 +18,11 @@ import (
 // multiply-adds on as many threads, and report the median share. A share
 // survives changes of the clock and of what else the machine does.
 
-// peak is the most that the threads can do, in GFLOP/s, measured for some
-// milliseconds.
-func peak(k *Kernels, threads int) float64 {
+// peak is the most that the threads can do, in GFLOP/s, measured over the given
+// operations.
+func peak(k *Kernels, threads int, total float64) float64 {
 	loop, operations := peakOf(k)
-	n := int(1e9 / operations)
+	n := int(total / operations / float64(threads))
 	start := time.Now()
 	var all sync.WaitGroup
 	for range threads {
@@ -32,22 +32,24 @@ func peak(k *Kernels, threads int) float64 {
 	return operations * float64(n) * float64(threads) / float64(time.Since(start).Nanoseconds())
 }
 
-// measure runs work, of the given floating-point operations, in slices of about
-// ten milliseconds, reports GFLOP/s and the share of the peak, and returns the
-// share.
+// measure runs work, of the given floating-point operations, in slices of ten
+// milliseconds or more, reports GFLOP/s and the share of the peak, and returns
+// the share.
 func measure(b *testing.B, e *Engine, operations float64, work func()) float64 {
 	b.Helper()
 	work()
 	loops := max(1, int(1e9*float64(e.Threads())/operations))
 	var rates, shares []float64
-	before := peak(e.Kernels, e.Threads())
+	slice := operations * float64(loops)
+	around := max(1e9*float64(e.Threads()), slice/4)
+	before := peak(e.Kernels, e.Threads(), around)
 	for b.Loop() {
 		start := time.Now()
 		for range loops {
 			work()
 		}
-		rate := operations * float64(loops) / float64(time.Since(start).Nanoseconds())
-		after := peak(e.Kernels, e.Threads())
+		rate := slice / float64(time.Since(start).Nanoseconds())
+		after := peak(e.Kernels, e.Threads(), around)
 		rates = append(rates, rate)
 		shares = append(shares, 2*rate/(before+after))
 		before = after
