@@ -100,12 +100,6 @@ func (l *lineClassifier) readAll(ctx context.Context, name string, r io.Reader) 
 	}
 }
 
-// holdsLine reports whether a whole line can be read without waiting.
-func holdsLine(r *bufio.Reader) bool {
-	here, err := r.Peek(r.Buffered())
-	return err == nil && bytes.IndexByte(here, '\n') >= 0
-}
-
 // take puts line number n into the window, but for a line that names columns.
 func (l *lineClassifier) take(line []byte, n int) error {
 	if l.options.tsv && n == 1 {
@@ -167,23 +161,6 @@ func jsonTexts(line []byte) (text, pair string, bad refusal) {
 		return "", "", refused(pipeline.MissingText, "%v", err)
 	}
 	return text, pair, refusal{}
-}
-
-// tsvColumns are the columns that texts are in; -1 is none.
-type tsvColumns struct {
-	text, pair, count int
-}
-
-func parseColumns(header string) (tsvColumns, error) {
-	names := strings.Split(strings.TrimPrefix(header, "\ufeff"), "\t")
-	c := tsvColumns{text: slices.Index(names, "text"), pair: slices.Index(names, "text_b"), count: len(names)}
-	if c.text < 0 {
-		c.text = slices.Index(names, "text_a")
-	}
-	if c.text < 0 {
-		return c, fmt.Errorf("no column is named text or text_a in %.80q; the first line names the columns", header)
-	}
-	return c, nil
 }
 
 func (c tsvColumns) texts(line string) (text, pair string, bad refusal) {

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,12 +32,12 @@ func newProduceCommand() *cobra.Command {
 		Short: "Send lines, or the texts of TSV files, into a Kafka topic",
 		Long: `Send every line of the files, or of standard input, into a Kafka topic as one
 message. Empty lines are sent too: the worker sets them aside as dead letters.
-With --tsv the first line names the columns and the column text is sent.`,
+With --tsv the first line names the columns, and the column text (or text_a) is sent.`,
 		RunE: func(c *cobra.Command, files []string) error { return runProduce(c, o, files) },
 	}
 	f := c.Flags()
-	f.StringVar(&o.brokers, "brokers", os.Getenv("SWEET_KAFKA_BROKERS"), "Kafka brokers, host:port by comma (default $SWEET_KAFKA_BROKERS)")
-	f.StringVar(&o.topic, "topic", firstOf(os.Getenv("SWEET_KAFKA_TOPICS")), "topic (default the first of $SWEET_KAFKA_TOPICS)")
+	f.StringVar(&o.brokers, "brokers", "", "Kafka brokers, host:port by comma (default $SWEET_KAFKA_BROKERS)")
+	f.StringVar(&o.topic, "topic", "", "topic (default the first of $SWEET_KAFKA_TOPICS)")
 	f.BoolVar(&o.tsv, "tsv", false, "the files are TSV with a column text")
 	f.Float64Var(&o.rate, "rate", 0, "messages a second; 0 is as fast as Kafka takes them")
 	f.IntVar(&o.limit, "limit", 0, "stop after so many messages; 0 is all")
@@ -50,6 +51,8 @@ func firstOf(list string) string {
 }
 
 func runProduce(c *cobra.Command, o produceOptions, files []string) error {
+	o.brokers = cmp.Or(o.brokers, os.Getenv("SWEET_KAFKA_BROKERS"))
+	o.topic = cmp.Or(o.topic, firstOf(os.Getenv("SWEET_KAFKA_TOPICS")))
 	switch {
 	case o.brokers == "":
 		return usagef("--brokers is missing: name the Kafka brokers, or set SWEET_KAFKA_BROKERS")
@@ -59,7 +62,7 @@ func runProduce(c *cobra.Command, o produceOptions, files []string) error {
 		return usagef("--rate %v: want 0 or more", o.rate)
 	}
 	p := newProducer(strings.Split(o.brokers, ","), o.topic, o.rate)
-	err := eachInput(c.InOrStdin(), files, func(name string, r io.Reader) error {
+	err := eachInput(stoppable(c.Context(), c.InOrStdin()), files, func(name string, r io.Reader) error {
 		return p.sendAll(c.Context(), name, r, o)
 	})
 	if errors.Is(err, errLimit) {
@@ -71,28 +74,6 @@ func runProduce(c *cobra.Command, o produceOptions, files []string) error {
 		return errStopped
 	}
 	return err
-}
-
-// eachInput calls f with every file in turn, or with stdin where there is none.
-func eachInput(stdin io.Reader, files []string, f func(name string, r io.Reader) error) error {
-	if len(files) == 0 {
-		return f("standard input", stdin)
-	}
-	for _, name := range files {
-		if err := withFile(name, f); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func withFile(name string, f func(name string, r io.Reader) error) error {
-	file, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	return f(name, file)
 }
 
 // errLimit ends the reading of input once --limit messages were sent.
@@ -121,28 +102,37 @@ func newProducer(brokers []string, topic string, rate float64) *producer {
 	}
 }
 
+// sendAll sends the lines of r. What was read is sent before it waits for more,
+// so that a line typed, or written by another program, goes out at once.
 func (p *producer) sendAll(ctx context.Context, name string, r io.Reader, o produceOptions) error {
-	lines := bufio.NewReaderSize(r, 1<<16)
-	column := 0
+	in := bufio.NewReaderSize(r, 1<<16)
+	columns := tsvColumns{text: -1}
 	for n := 1; ; n++ {
-		line, err := lines.ReadBytes('\n')
-		if len(line) == 0 && err != nil {
-			if errors.Is(err, io.EOF) {
-				return nil
+		if !holdsLine(in) {
+			if err := p.flush(ctx); err != nil {
+				return err
 			}
+		}
+		line, err := readLine(in, nil)
+		if err != nil && !errors.Is(err, io.EOF) {
 			return fmt.Errorf("reading %s: %w", name, err)
+		}
+		if err != nil && len(line) == 0 {
+			return nil
 		}
 		line = bytes.TrimRight(line, "\r\n")
 		if o.tsv && n == 1 {
-			if column, err = textColumn(name, line); err != nil {
-				return err
+			if columns, err = parseColumns(string(line)); err != nil {
+				return fmt.Errorf("%s:1: %w", name, err)
 			}
 			continue
 		}
 		if o.tsv {
-			if line, err = cell(name, n, line, column); err != nil {
-				return err
+			text, _, bad := columns.texts(string(line))
+			if bad.Reason != "" {
+				return fmt.Errorf("%s:%d: %s", name, n, bad.Error)
 			}
+			line = []byte(text)
 		}
 		if o.limit > 0 && p.sent+len(p.batch) >= o.limit {
 			return errLimit
@@ -151,23 +141,6 @@ func (p *producer) sendAll(ctx context.Context, name string, r io.Reader, o prod
 			return err
 		}
 	}
-}
-
-func textColumn(name string, header []byte) (int, error) {
-	for i, h := range bytes.Split(header, []byte("\t")) {
-		if string(h) == "text" {
-			return i, nil
-		}
-	}
-	return 0, fmt.Errorf("%s:1: no column is named text; the first line of a TSV file names its columns", name)
-}
-
-func cell(name string, n int, line []byte, column int) ([]byte, error) {
-	cells := bytes.Split(line, []byte("\t"))
-	if column >= len(cells) {
-		return nil, fmt.Errorf("%s:%d: %d columns, but text is column %d", name, n, len(cells), column+1)
-	}
-	return cells[column], nil
 }
 
 // send adds one message and writes the batch when it is full or due.
@@ -203,7 +176,13 @@ func (p *producer) flush(ctx context.Context) error {
 	return nil
 }
 
+// closeTime bounds the sending of what was read when the command is stopped.
+const closeTime = 10 * time.Second
+
+// close sends what was read, also after Ctrl-C, and ends the producer.
 func (p *producer) close(ctx context.Context) error {
-	err := p.flush(ctx)
-	return errors.Join(err, p.writer.Close())
+	p.rate = 0
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
+	defer cancel()
+	return errors.Join(p.flush(ctx), p.writer.Close())
 }

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"time"
 
@@ -29,8 +31,8 @@ func newTailCommand() *cobra.Command {
 		RunE:  func(c *cobra.Command, _ []string) error { return runTail(c, o) },
 	}
 	f := c.Flags()
-	f.StringVar(&o.url, "nats", os.Getenv("SWEET_NATS_URL"), "NATS servers (default $SWEET_NATS_URL)")
-	f.StringVar(&o.stream, "stream", os.Getenv("SWEET_NATS_STREAM"), "stream (default $SWEET_NATS_STREAM)")
+	f.StringVar(&o.url, "nats", "", "NATS servers (default $SWEET_NATS_URL)")
+	f.StringVar(&o.stream, "stream", "", "stream (default $SWEET_NATS_STREAM)")
 	f.StringVar(&o.subject, "subject", "", "only results on this subject; wildcards as in NATS")
 	f.BoolVar(&o.json, "json", false, "print every result as it is, one JSON object a line")
 	f.BoolVar(&o.all, "all", false, "start with the oldest result of the stream, not with the next one")
@@ -39,6 +41,8 @@ func newTailCommand() *cobra.Command {
 }
 
 func runTail(c *cobra.Command, o tailOptions) error {
+	o.url = cmp.Or(o.url, os.Getenv("SWEET_NATS_URL"))
+	o.stream = cmp.Or(o.stream, os.Getenv("SWEET_NATS_STREAM"))
 	switch {
 	case o.url == "":
 		return usagef("--nats is missing: name the NATS server, or set SWEET_NATS_URL")
@@ -47,7 +51,11 @@ func runTail(c *cobra.Command, o tailOptions) error {
 	}
 	nc, err := nats.Connect(o.url)
 	if err != nil {
-		return fmt.Errorf("connecting to NATS at %s: %w", o.url, err)
+		// Neither the address nor an error about it is shown: both may hold a password.
+		if _, bad := errors.AsType[*url.Error](err); bad {
+			return usagef("--nats: want addresses such as nats://host:4222, by comma")
+		}
+		return fmt.Errorf("connecting to NATS: %w", err)
 	}
 	defer nc.Close()
 	js, err := jetstream.New(nc)

@@ -134,17 +134,6 @@ func (w *idWriter) writeAll(ctx context.Context, name string, r io.Reader) error
 	return ctx.Err()
 }
 
-// readLine appends the next line, of any length and with its end, to line.
-func readLine(r *bufio.Reader, line []byte) ([]byte, error) {
-	for {
-		part, err := r.ReadSlice('\n')
-		line = append(line, part...)
-		if !errors.Is(err, bufio.ErrBufferFull) {
-			return line, err
-		}
-	}
-}
-
 func (w *idWriter) writeLine(line []byte) error {
 	var text, pair string
 	switch {
@@ -217,30 +206,3 @@ func (w *idWriter) row(text, pair string) ([]int32, error) {
 	ids := slices.Delete(row.IDs[:len(row.IDs)-1], row.Second-1, row.Second)
 	return ids[1:], nil
 }
-
-// stoppable returns a reader of r that gives up waiting when the context ends.
-// After that, nobody must read from r: the last read may still be under way.
-func stoppable(ctx context.Context, r io.Reader) io.Reader {
-	type result struct {
-		n   int
-		err error
-	}
-	return readerFunc(func(p []byte) (int, error) {
-		done := make(chan result, 1)
-		go func() {
-			n, err := r.Read(p)
-			done <- result{n, err}
-		}()
-		select {
-		case got := <-done:
-			return got.n, got.err
-		case <-ctx.Done():
-			return 0, context.Cause(ctx)
-		}
-	})
-}
-
-// A readerFunc is a function that reads.
-type readerFunc func(p []byte) (int, error)
-
-func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
