@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/sethvargo/go-envconfig"
@@ -43,10 +44,12 @@ func Load(ctx context.Context, environ []string) (c Config, warnings []string, e
 	env := newEnvironment(environ)
 	var known []Field
 	var faults []error
+	var unread []string // variables that could not be read; a check of their zero values says nothing
 	for f := range fields(reflect.ValueOf(&c).Elem(), prefix) {
 		known = append(known, f)
 		if err := decode(ctx, env, f); err != nil {
 			faults = append(faults, err)
+			unread = append(unread, f.Name)
 		}
 	}
 	strangers, links := env.unknown(known)
@@ -54,10 +57,28 @@ func Load(ctx context.Context, environ []string) (c Config, warnings []string, e
 	for _, l := range links {
 		warnings = append(warnings, l+" looks like a Kubernetes service link and is ignored; enableServiceLinks: false in the pod keeps such variables out")
 	}
-	if len(faults) == 0 {
-		faults = append(faults, c.Validate())
+	for _, err := range split(c.Validate()) {
+		if !slices.ContainsFunc(unread, func(name string) bool { return strings.Contains(err.Error(), name) }) {
+			faults = append(faults, err)
+		}
 	}
 	return c, warnings, errors.Join(faults...)
+}
+
+// split returns the single faults that were joined into err.
+func split(err error) []error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		if err == nil {
+			return nil
+		}
+		return []error{err}
+	}
+	var all []error
+	for _, e := range joined.Unwrap() {
+		all = append(all, split(e)...)
+	}
+	return all
 }
 
 // decode sets f's field through go-envconfig, one field at a time, so that one

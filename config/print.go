@@ -18,10 +18,16 @@ func Fields() []Field {
 	return all
 }
 
-// Print writes the effective values as NAME=value lines, secrets masked.
+// Print writes the effective values as NAME=value lines, secrets masked. What is
+// only known once the model, the device or a server has been asked stands in a
+// line that begins with #.
 func (c *Config) Print(w io.Writer) error {
 	for f := range fields(reflect.ValueOf(c).Elem(), prefix) {
-		if _, err := fmt.Fprintf(w, "%s=%s\n", f.Name, shown(f, text(f.value))); err != nil {
+		line := fmt.Sprintf("%s=%s", f.Name, shown(f, text(f.value)))
+		if f.Unset != "" && f.value.IsZero() {
+			line = fmt.Sprintf("# %s= unset: %s", f.Name, f.Unset)
+		}
+		if _, err := fmt.Fprintln(w, line); err != nil {
 			return err
 		}
 	}

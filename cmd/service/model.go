@@ -1,6 +1,7 @@
 package service
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -84,8 +85,10 @@ func (m *model) complete() error {
 	if v := m.Config().Vocab; m.tokenizer.Size() > v {
 		return fmt.Errorf("the tokenizer has %d pieces, the model's vocabulary only %d", m.tokenizer.Size(), v)
 	}
-	_, err := s.Admit(len(m.Ladder.Rungs))
-	return err
+	if _, err := s.Admit(len(m.Ladder.Rungs)); err != nil {
+		return errors.Join(err, m.LadderProblem)
+	}
+	return nil
 }
 
 // layers returns how many layers a row has run when it leaves by each exit.
@@ -107,6 +110,8 @@ func (m *model) log(log *slog.Logger) {
 		slog.String("mode", string(m.settings.Mode)), slog.Int("rungs", len(m.Ladder.Rungs)), slog.String("ladder", m.LadderDigest))
 	if m.LadderProblem != nil {
 		log.Warn("no certified ladder: every text runs at full depth", slog.Any("error", m.LadderProblem))
+	} else if m.settings.Mode == pipeline.Auto && len(m.Ladder.Rungs) == 1 {
+		log.Warn("the ladder certifies no rung below full depth: every text runs at full depth")
 	}
 }
 

@@ -159,6 +159,12 @@ func percent(w io.Writer, what string) func(done, all int) {
 
 func printLadder(w io.Writer, r calibrate.Result, layers int, digest string) error {
 	l := r.Ladder
+	if len(l.Rungs) == 1 {
+		_, err := fmt.Fprintf(w, "no rung below full depth could be certified on %d texts, %d of which tuned it; a worker with this ladder runs every text at full depth\n"+
+			"at this floor and confidence even a rung that never disagrees needs %d texts; more texts, or a lower floor, may certify some\n",
+			l.Records+r.Tuning, r.Tuning, calibrate.Fewest(l.Epsilon, l.Delta))
+		return err
+	}
 	fmt.Fprintf(w, "%d of %d rungs certified: at least %.4g %% agree with full depth, at a confidence of %.4g %%\n",
 		len(l.Rungs), r.Tried, 100*(1-l.Epsilon), 100*(1-l.Delta))
 	fmt.Fprintf(w, "measured on %d texts, tuned on %d others; ladder %s\n\n", l.Records, r.Tuning, digest)

@@ -193,3 +193,14 @@ func TestCertificateHolds(t *testing.T) {
 		t.Errorf("walking one rung too far breaks ε in only %v of the draws; this test cannot see the mistake", got)
 	}
 }
+
+func TestFewestIsEnoughAndNoMore(t *testing.T) {
+	const epsilon, delta = 0.02, 0.05
+	n := Fewest(epsilon, delta) / 2
+	if got := Tail(0, n, epsilon); got > delta {
+		t.Errorf("%d records without a disagreement: p = %v, want at most %v", n, got, delta)
+	}
+	if got := Tail(0, n-1, epsilon); got <= delta {
+		t.Errorf("%d records would do as well: p = %v", n-1, got)
+	}
+}

@@ -1,6 +1,8 @@
 package calibrate
 
 import (
+	"math"
+
 	"gonum.org/v1/gonum/mathext"
 
 	"sweetspot/inference"
@@ -18,6 +20,13 @@ func Tail(k, n int, epsilon float64) float64 {
 		return 1
 	}
 	return mathext.RegIncBeta(float64(n-k), float64(k+1), 1-epsilon)
+}
+
+// Fewest returns how many records [Run] needs before it can certify any rung:
+// in a certification half of n that shows no disagreement the p-value is
+// (1−ε)ⁿ, which must be at most δ.
+func Fewest(epsilon, delta float64) int {
+	return 2 * int(math.Ceil(math.Log(delta)/math.Log1p(-epsilon)))
 }
 
 // UpperBound returns the one-sided Clopper–Pearson bound: the largest share of
