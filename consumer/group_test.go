@@ -2,11 +2,16 @@ package consumer
 
 import (
 	"context"
+	"errors"
+	"log/slog"
+	"net"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	kafka "github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -420,4 +425,43 @@ func TestLeavingDoesNotWaitForOthers(t *testing.T) {
 	}
 	settle(held...)
 	awaitCommit(t, c, 0, 10)
+}
+
+// TestLeavingEndsDials leaves the group while its coordinator is being dialed,
+// which takes until somebody ends it.
+func TestLeavingEndsDials(t *testing.T) {
+	c := newCluster(t, 1)
+	cfg, in, parts, tune := testSettings(c)
+	parts.Metrics, parts.Logger = NewMetrics(prometheus.NewRegistry()), slog.New(newLogbook(t))
+	began := make(chan struct{}, 100)
+	tune.request, tune.leaveGrace = time.Hour, time.Millisecond
+	tune.dial = func(ctx context.Context, _, _ string) (net.Conn, error) {
+		began <- struct{}{}
+		<-ctx.Done()
+		return nil, context.Cause(ctx)
+	}
+	k, err := open(cfg, in, parts, tune)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conns := &connSet{}
+	group, err := kafka.NewConsumerGroup(k.groupConfig([]string{testTopic}, conns))
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-began
+	left := make(chan struct{})
+	go func() {
+		defer close(left)
+		k.leave(t.Context(), group, conns, "")
+	}()
+	select {
+	case <-left:
+	case <-limited(t).Done():
+		t.Fatal("leaving waits for a dial")
+	}
+	before := len(began)
+	if _, err := conns.dial(tune.dial)(t.Context(), "tcp", "anywhere"); !errors.Is(err, errCutOff) || len(began) != before {
+		t.Errorf("a dial after the cut: got %v, want %v before anything is dialed", err, errCutOff)
+	}
 }

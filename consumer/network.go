@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync"
 	"time"
@@ -176,38 +177,69 @@ func (n *network) ends(ctx context.Context, parts []*partition) (map[*partition]
 	return ends, nil
 }
 
-// A connSet remembers open connections, to cut them all at once. kafka-go
-// waits for the answer to a JoinGroup for as long as the slowest member takes,
-// and a worker that stops must not.
+// A connSet remembers open connections, and those in the making, to cut them
+// all at once. kafka-go waits for the answer to a JoinGroup for as long as the
+// slowest member takes, and for a broker that cannot be reached as long as a
+// request may take, once per broker and try; a worker that stops must not.
 type connSet struct {
 	mu sync.Mutex
 	// mu protects what follows.
-	open map[net.Conn]struct{}
+	open map[io.Closer]struct{}
 	cut  bool
 }
 
 var errCutOff = errors.New("the consumer is stopping")
 
+// A dialing is a connection in the making. Closing it ends the dial.
+type dialing struct{ cancel context.CancelCauseFunc }
+
+// Close implements [io.Closer].
+func (d *dialing) Close() error {
+	d.cancel(errCutOff)
+	return nil
+}
+
 func (s *connSet) dial(dial dialFunc) dialFunc {
 	return func(ctx context.Context, nw, addr string) (net.Conn, error) {
+		ctx, cancel := context.WithCancelCause(ctx)
+		defer cancel(nil)
+		d := &dialing{cancel: cancel}
+		if !s.add(d) {
+			return nil, errCutOff
+		}
+		defer s.remove(d)
 		c, err := dial(ctx, nw, addr)
 		if err != nil {
 			return nil, err
 		}
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if s.cut {
+		if !s.add(c) {
 			return nil, errors.Join(errCutOff, c.Close())
 		}
-		if s.open == nil {
-			s.open = make(map[net.Conn]struct{})
-		}
-		s.open[c] = struct{}{}
 		return &setConn{Conn: c, set: s}, nil
 	}
 }
 
-// cutAll closes every connection, and every later one.
+// add reports false, and adds nothing, after cutAll.
+func (s *connSet) add(c io.Closer) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cut {
+		return false
+	}
+	if s.open == nil {
+		s.open = make(map[io.Closer]struct{})
+	}
+	s.open[c] = struct{}{}
+	return true
+}
+
+func (s *connSet) remove(c io.Closer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.open, c)
+}
+
+// cutAll closes every connection, ends every dial, and allows no later one.
 func (s *connSet) cutAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -226,8 +258,6 @@ type setConn struct {
 
 // Close closes the connection and forgets it.
 func (c *setConn) Close() error {
-	c.set.mu.Lock()
-	delete(c.set.open, c.Conn)
-	c.set.mu.Unlock()
+	c.set.remove(c.Conn)
 	return c.Conn.Close()
 }
