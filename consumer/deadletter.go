@@ -73,8 +73,9 @@ func (l *letters) write(ctx context.Context, ds []pipeline.DeadLetter) error {
 
 // post writes ds and returns what failed, by index. Small letters go together,
 // large ones and those of a batch that the topic refuses as too large go one
-// by one, and a letter that is too large by itself goes without its value: the
-// source's offset in it says where the value is.
+// by one. A letter that is too large by itself goes without its value, and if
+// that does not help without its key and the original headers too: the source's
+// offset in it says where they are.
 func (l *letters) post(ctx context.Context, ds []pipeline.DeadLetter) map[int]error {
 	failed := make(map[int]error)
 	var small, large []int
@@ -103,8 +104,9 @@ func (l *letters) post(ctx context.Context, ds []pipeline.DeadLetter) map[int]er
 				slog.Int("bytes", ds[i].Message.Size()))
 		}
 	}
-	for _, i := range send(ctx, l.single, refused, pack(refused, l.shortLetter), failed) {
-		failed[i] = kafka.MessageSizeTooLarge
+	refused = send(ctx, l.single, refused, pack(refused, l.shortLetter), failed)
+	for _, i := range send(ctx, l.single, refused, pack(refused, l.bareLetter), failed) {
+		failed[i] = fmt.Errorf("even a letter of headers alone is refused, raise max.message.bytes of topic %s: %w", l.topic, kafka.MessageSizeTooLarge)
 	}
 	return failed
 }
@@ -159,9 +161,19 @@ func (l *letters) letter(d pipeline.DeadLetter) kafka.Message {
 
 // shortLetter returns d without its value, and says so in its error.
 func (l *letters) shortLetter(d pipeline.DeadLetter) kafka.Message {
-	d.Err = fmt.Errorf("%s (its value of %d bytes is left out: too large for this topic)", errText(d.Err), len(d.Message.Value))
+	d.Err = fmt.Errorf("(its value of %d bytes is left out: too large for this topic) %s", len(d.Message.Value), errText(d.Err))
 	m := l.letter(d)
 	m.Value = nil
+	return m
+}
+
+// bareLetter returns d with nothing of what was read, and says so in its error.
+func (l *letters) bareLetter(d pipeline.DeadLetter) kafka.Message {
+	read := d.Message
+	d.Err = fmt.Errorf("(its value of %d bytes, key of %d bytes and %d headers are left out: too large for this topic) %s",
+		len(read.Value), len(read.Key), len(read.Headers), errText(d.Err))
+	m := l.letter(d)
+	m.Key, m.Value, m.Headers = nil, nil, m.Headers[len(read.Headers):]
 	return m
 }
 

@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"strings"
@@ -169,6 +170,49 @@ func TestDeadLettersLargerThanTheirTopicTakes(t *testing.T) {
 		if n > 3000 && (len(r.Value) != 0 || !short) || n < 3000 && (len(r.Value) != n || short) {
 			t.Errorf("letter %d of %d bytes came with %d, error %q", i, n, len(r.Value), headersOf(r)["sweet-error"])
 		}
+	}
+}
+
+// TestDeadLettersWithALargeKeyOrHeaders cannot be written without their value
+// alone.
+func TestDeadLettersWithALargeKeyOrHeaders(t *testing.T) {
+	c := newCluster(t, 1)
+	cl := newClient(t, c)
+	limit := "3000"
+	createTopic(t, cl, deadTopic, kmsg.CreateTopicsRequestTopicConfig{Name: "max.message.bytes", Value: &limit})
+	long := bytes.Repeat([]byte("x"), 4000)
+	produceRecords(t, cl,
+		&kgo.Record{Topic: testTopic, Key: long, Value: []byte("a"), Headers: []kgo.RecordHeader{{Key: "h", Value: []byte("v")}}},
+		&kgo.Record{Topic: testTopic, Key: []byte("k"), Value: []byte("b"), Headers: []kgo.RecordHeader{{Key: "h", Value: long}}})
+	w := startWorker(t, c, deadLetters)
+	var ds []pipeline.DeadLetter
+	for _, m := range w.take(t, 2) {
+		ds = append(ds, letterTo(m, pipeline.Empty, errors.New(strings.Repeat("a long error ", 200))))
+	}
+	if err := w.Write(limited(t), ds); err != nil {
+		t.Fatalf("writing: %v", err)
+	}
+	for _, r := range readLetters(t, c, 2) {
+		hs := headersOf(r)
+		if r.Key != nil || r.Value != nil || hs["h"] != "" || hs["sweet-reason"] != "empty" || hs["sweet-source-offset"] == "" {
+			t.Errorf("got key %q, value %q, headers %q, want the worker's own headers alone", r.Key, r.Value, hs)
+		}
+		if got := hs["sweet-error"]; !strings.Contains(got, "1 headers are left out") || !strings.Contains(got, "a long error") {
+			t.Errorf("error %q, want what is left out, and why it is a dead letter", got)
+		}
+	}
+}
+
+func TestADeadLetterTopicThatTakesNothing(t *testing.T) {
+	c := newCluster(t, 1)
+	cl := newClient(t, c)
+	limit := "100"
+	createTopic(t, cl, deadTopic, kmsg.CreateTopicsRequestTopicConfig{Name: "max.message.bytes", Value: &limit})
+	produce(t, cl, 0, 1)
+	w := startWorker(t, c, deadLetters)
+	err := w.Write(limited(t), []pipeline.DeadLetter{letterTo(w.take(t, 1)[0], pipeline.Empty, nil)})
+	if err == nil || !strings.Contains(err.Error(), "max.message.bytes of topic "+deadTopic) {
+		t.Errorf("got %v, want an error that names the topic's max.message.bytes", err)
 	}
 }
 
