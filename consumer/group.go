@@ -14,25 +14,47 @@ import (
 )
 
 // prepare waits for a broker, and learns the cluster's id. A dead-letter topic
-// that does not exist is an error: the first poison message would find out.
+// that does not exist or is not ours to write is an error: the first poison
+// message would find out. Anything else about it may pass, as while brokers
+// start, and is asked again.
 func (k *Kafka) prepare(ctx context.Context) error {
 	letters := k.intake.DLQ.Topics()
 	if len(letters) == 0 {
 		k.log.WarnContext(ctx, "poison messages will be lost: SWEET_DLQ=drop")
 	}
-	c, err := k.describe(ctx, append(letters, k.cfg.Topics...))
-	if err != nil {
-		return nil //nolint:nilerr // only the end of ctx stops the asking
+	for {
+		c, err := k.describe(ctx, append(letters, k.cfg.Topics...))
+		if err != nil {
+			return nil //nolint:nilerr // only the end of ctx stops the asking
+		}
+		if k.cfg.Cluster == "" {
+			k.identify(cmp.Or(c.id, "kafka")) // brokers before 0.10.1 have no id
+		}
+		err = k.checkLetters(letters, c)
+		if err == nil || isLasting(err) {
+			return err
+		}
+		if k.lines.allow("letters") {
+			k.log.WarnContext(ctx, "dead-letter topic is not ready, trying again", slog.Any("error", err))
+		}
+		pause(ctx, k.tuning.topicEvery)
 	}
-	if k.cfg.Cluster == "" {
-		k.identify(cmp.Or(c.id, "kafka")) // brokers before 0.10.1 have no id
-	}
-	for _, t := range k.intake.DLQ.Topics() {
+}
+
+// checkLetters returns what keeps the topic of dead letters from being written.
+func (k *Kafka) checkLetters(letters []string, c cluster) error {
+	for _, t := range letters {
 		if err := c.missing[t]; err != nil {
 			return fmt.Errorf("SWEET_DLQ=%s: topic %s cannot be written: %w; create it, or name another one", k.intake.DLQ, t, err)
 		}
 	}
 	return nil
+}
+
+// isLasting reports whether only a person can change what err says of a topic.
+func isLasting(err error) bool {
+	return errors.Is(err, kafka.UnknownTopicOrPartition) || errors.Is(err, kafka.InvalidTopic) ||
+		errors.Is(err, kafka.TopicAuthorizationFailed) || errors.Is(err, kafka.ClusterAuthorizationFailed)
 }
 
 // describe asks for the cluster and the given topics until a broker answers.
@@ -84,17 +106,43 @@ func (k *Kafka) complain(ctx context.Context, c cluster) {
 // watchTopics returns when the topics or their partitions are others than
 // seen, or ctx ends. kafka-go can watch for new partitions too, but it would
 // create a deleted topic again and rejoin without a rest while it is missing.
+//
+// Partitions are never taken from a topic, so more of them are believed at
+// once. Less than was seen must be seen twice: a broker that has just started,
+// or has lost its controller, may not know every topic for a moment.
 func (k *Kafka) watchTopics(ctx context.Context, seen layout) {
 	every := k.tuning.watchEvery
 	if len(seen) < len(k.cfg.Topics) {
 		every = k.tuning.topicEvery
 	}
+	var doubted layout // what the last look found, if it needs another
 	for ctx.Err() == nil {
-		pause(ctx, every)
-		if c, err := k.net.describe(ctx, k.cfg.Topics); err == nil && !maps.Equal(c.topics, seen) {
+		if doubted == nil {
+			pause(ctx, every)
+		} else {
+			pause(ctx, k.tuning.topicEvery)
+		}
+		c, err := k.net.describe(ctx, k.cfg.Topics)
+		switch {
+		case err != nil:
+		case maps.Equal(c.topics, seen):
+			doubted = nil
+		case c.topics.covers(seen), doubted != nil && maps.Equal(c.topics, doubted):
 			return
+		default:
+			doubted = c.topics
 		}
 	}
+}
+
+// covers reports whether l has every topic of other, with no fewer partitions.
+func (l layout) covers(other layout) bool {
+	for t, n := range other {
+		if l[t] < n {
+			return false
+		}
+	}
+	return true
 }
 
 // join is a member of the group until ctx ends or other topics can be read.
@@ -135,16 +183,25 @@ func (k *Kafka) join(ctx context.Context, seen layout) error {
 }
 
 // look returns the topics that can be read now, and the old ones where no
-// broker answers at once.
+// broker answers at once. Like watchTopics it believes in less than the old
+// ones only the second time.
 func (k *Kafka) look(ctx context.Context, old layout) layout {
-	ctx, cancel := context.WithTimeout(ctx, k.tuning.topicEvery)
-	defer cancel()
-	c, err := k.net.describe(ctx, k.cfg.Topics)
-	if err != nil {
-		return old
+	var doubted layout
+	for ctx.Err() == nil {
+		timed, cancel := context.WithTimeout(ctx, k.tuning.topicEvery)
+		c, err := k.net.describe(timed, k.cfg.Topics)
+		cancel()
+		if err != nil {
+			return old
+		}
+		if c.topics.covers(old) || doubted != nil && maps.Equal(c.topics, doubted) {
+			k.complain(ctx, c)
+			return c.topics
+		}
+		doubted = c.topics
+		pause(ctx, k.tuning.topicEvery)
 	}
-	k.complain(ctx, c)
-	return c.topics
+	return old
 }
 
 // rest slows down generations that end at once: kafka-go rejoins without a

@@ -340,6 +340,38 @@ func TestDeletedTopicIsWaitedFor(t *testing.T) {
 	}
 }
 
+// TestATopicThatIsMissingForOneLookIsKept has a broker not know a topic once, as
+// after its start.
+func TestATopicThatIsMissingForOneLookIsKept(t *testing.T) {
+	c := newCluster(t, 1)
+	w := startWorker(t, c)
+	awaitMembers(t, c, 1)
+	w.logs.wait(t, "partitions assigned")
+	joins := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.JoinGroup}, Observe: true, Count: -1})
+	fault := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Metadata}, Topic: testTopic, Err: kerr.UnknownTopicOrPartition, Count: 1})
+	if err := fault.Wait(limited(t), 1); err != nil {
+		t.Fatal(err)
+	}
+	looks := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Metadata}, Topic: testTopic, Observe: true, Count: -1})
+	if err := looks.Wait(limited(t), 3); err != nil {
+		t.Fatal(err)
+	}
+	if n := joins.Hits(); n != 0 {
+		t.Errorf("joined again %d times, want none", n)
+	}
+	if !w.Ready() {
+		t.Error("not ready, with every topic")
+	}
+}
+
+func TestADeadLetterTopicThatIsNotReadyIsWaitedFor(t *testing.T) {
+	c := newCluster(t, 1, kfake.SeedTopics(1, deadTopic))
+	c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Metadata}, Topic: deadTopic, Err: kerr.LeaderNotAvailable, Count: 2})
+	w := startWorker(t, c, deadLetters)
+	w.logs.wait(t, "WARN dead-letter topic is not ready", "topic "+deadTopic)
+	w.logs.wait(t, "partitions assigned")
+}
+
 func TestAStartAtTheEndIsCommittedAtOnce(t *testing.T) {
 	c := newCluster(t, 1)
 	cl := newClient(t, c)
