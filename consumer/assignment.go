@@ -40,6 +40,7 @@ func (k *Kafka) newAssignment(gen *kafka.Generation) *assignment {
 		for _, pa := range parts {
 			p := &partition{k: k, topic: topic, id: pa.ID, bytes: size, idle: a.idle, found: a.found, position: pa.Offset}
 			p.end.Store(-1)
+			p.advance()
 			if pa.Offset >= 0 {
 				p.restart()
 				a.committed[p] = pa.Offset
@@ -151,6 +152,8 @@ func (a *assignment) stopHanding() {
 // fence gives the partitions up.
 func (a *assignment) fence(ctx context.Context) {
 	k, abandoned := a.k, 0
+	oldest := a.oldest() // until the next assignment knows better
+	k.waiting.Store(&oldest)
 	for _, p := range a.parts {
 		if t := p.tracker.Load(); t != nil {
 			abandoned += t.Fence()
@@ -186,11 +189,7 @@ func (a *assignment) oldest() time.Time {
 	var oldest int64
 	found := false
 	for _, p := range a.parts {
-		t := p.tracker.Load()
-		if t == nil {
-			continue
-		}
-		if at, ok := t.Oldest(); ok && (!found || at < oldest) {
+		if at, ok := p.oldest(); ok && (!found || at < oldest) {
 			oldest, found = at, true
 		}
 	}
@@ -198,6 +197,20 @@ func (a *assignment) oldest() time.Time {
 		return time.Time{}
 	}
 	return time.UnixMilli(oldest)
+}
+
+// oldest returns the record time, in Unix ms, of the lowest unsettled message.
+// Where there are messages and none can be read, it is the time since when:
+// they are at least about as old.
+func (p *partition) oldest() (time int64, ok bool) {
+	t := p.tracker.Load()
+	if t == nil {
+		return 0, false
+	}
+	if at, ok := t.Oldest(); ok {
+		return at, true
+	}
+	return p.moved.Load(), p.end.Load() > t.Mark()
 }
 
 // names returns the partitions for the log, as many as fit a line.

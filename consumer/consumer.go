@@ -87,6 +87,7 @@ type Kafka struct {
 	connected  atomic.Bool // a member of the group, as last heard
 	complete   atomic.Bool // every topic exists
 	current    atomic.Pointer[assignment]
+	waiting    atomic.Pointer[time.Time] // the oldest unsettled message of the last assignment
 }
 
 // An identity is what message ids begin with.
@@ -186,6 +187,7 @@ func (k *Kafka) Run(ctx context.Context) error {
 	defer close(k.ended)
 	defer k.net.close()
 	defer k.setConnected(false)
+	defer k.waiting.Store(nil)
 	defer k.queue.close(ErrStopped)
 	defer context.AfterFunc(ctx, func() { k.queue.close(ErrStopped) })()
 	if err := k.prepare(ctx); err != nil {
@@ -242,10 +244,14 @@ func (k *Kafka) Backlog() pipeline.Backlog {
 	return b
 }
 
-// oldest returns the record time of the oldest unsettled message.
+// oldest returns the record time of the oldest unsettled message. Between two
+// assignments it is still that of the one before: what it left is waiting.
 func (k *Kafka) oldest() time.Time {
 	if a := k.current.Load(); a != nil {
 		return a.oldest()
+	}
+	if at := k.waiting.Load(); at != nil {
+		return *at
 	}
 	return time.Time{}
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -100,6 +101,48 @@ func TestTheOldestMessageKeepsGettingOlder(t *testing.T) {
 	settle(owned(ms, 0)...)
 	if got := w.Backlog().Oldest; !got.IsZero() || w.metrics.oldestAge() != 0 {
 		t.Errorf("oldest %v, age %v, want none", got, w.metrics.oldestAge())
+	}
+}
+
+// TestAStuckPartitionGetsOlder has everything before a damaged batch settled.
+func TestAStuckPartitionGetsOlder(t *testing.T) {
+	c := newCluster(t, 1)
+	cl := newClient(t, c)
+	produce(t, cl, 0, 10)
+	appendRaw(t, c, cl, 0, rawBatch(kmsg.RecordBatch{Attributes: 1, NumRecords: 1, ProducerID: -1, ProducerEpoch: -1, FirstSequence: -1, Records: []byte("this is not gzip")}))
+	w := startWorker(t, c)
+	settle(w.take(t, 10)...)
+	w.logs.wait(t, "ERROR partition is stuck")
+	since := w.oldest()
+	if since.IsZero() || w.metrics.oldestAge() <= 0 {
+		t.Fatalf("oldest %v, want the time since when nothing moves", since)
+	}
+	tries := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Observe: true, Count: -1})
+	if err := tries.Wait(limited(t), 2); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.oldest(); !got.Equal(since) {
+		t.Errorf("oldest %v after more tries, want still %v", got, since)
+	}
+}
+
+func TestTheOldestMessageIsKeptBetweenAssignments(t *testing.T) {
+	c := newCluster(t, 1)
+	cl := newClient(t, c)
+	old := time.Now().Add(-time.Hour).Truncate(time.Millisecond)
+	produceRecords(t, cl, &kgo.Record{Topic: testTopic, Timestamp: old, Value: []byte("a")})
+	w := startWorker(t, c, drains(time.Millisecond, 20*time.Millisecond))
+	w.take(t, 1)
+	// Nobody joins any more.
+	c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.JoinGroup}, Err: kerr.CoordinatorLoadInProgress, Count: -1})
+	c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Err: kerr.UnknownMemberID, Count: 1})
+	w.logs.wait(t, "joining the group failed")
+	if got := w.oldest(); !got.Equal(old) {
+		t.Errorf("oldest %v, want still %v", got, old)
+	}
+	w.quit(t)
+	if got := w.oldest(); !got.IsZero() {
+		t.Errorf("oldest %v after the end, want none", got)
 	}
 }
 

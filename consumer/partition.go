@@ -28,6 +28,7 @@ type partition struct {
 	tracker atomic.Pointer[Tracker] // nil until the start is known; another one where the log begins anew
 	end     atomic.Int64            // one past the last offset in the log, as last heard
 	heard   atomic.Int64            // when that was, in Unix ns
+	moved   atomic.Int64            // when there was last nothing to read, or some of it was read, in Unix ms
 
 	// What follows belongs to the reading goroutine.
 	position int64 // the next offset to read; negative until it is known
@@ -100,6 +101,9 @@ func (p *partition) restart() {
 	}
 }
 
+// advance notes that reading stands still no longer than from now.
+func (p *partition) advance() { p.moved.Store(time.Now().UnixMilli()) }
+
 // step makes one fetch and hands on what it brings.
 func (p *partition) step(ctx context.Context) {
 	req := &fetchRequest{
@@ -133,6 +137,7 @@ func (p *partition) step(ctx context.Context) {
 		p.position == before && res.end > p.position && p.k.cfg.Isolation == ReadUncommitted:
 		p.failed(ctx, errNothing)
 	default:
+		p.advance()
 		p.trouble.end(p)
 	}
 	pause(ctx, time.Duration(min(res.throttleMS, maxThrottleMS))*time.Millisecond)
@@ -236,6 +241,7 @@ func (p *partition) deliver(ctx context.Context, rec record) error {
 		return ErrStopped
 	}
 	p.position = rec.offset + 1
+	p.advance()
 	return nil
 }
 
