@@ -2,10 +2,13 @@ package consumer
 
 import (
 	"bytes"
+	"context"
 	"fmt"
+	"io"
 	"testing"
 	"time"
 
+	kafka "github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -188,6 +191,47 @@ func TestAPartitionThatCannotBeFetchedIsStuckUntilItCan(t *testing.T) {
 	awaitCommit(t, c, 0, 10)
 	if got := value(t, w.metrics.stuck); got != 0 {
 		t.Errorf("%v partitions are stuck, want 0", got)
+	}
+}
+
+// TestOneFailingPartitionKeepsTheConnections counts connections while a
+// partition is refused: the others use them too.
+func TestOneFailingPartitionKeepsTheConnections(t *testing.T) {
+	c := newCluster(t, 2)
+	fault := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: testTopic, Partitions: []int32{0}, Err: kerr.TopicAuthorizationFailed, Count: -1})
+	w := startWorker(t, c)
+	w.logs.wait(t, "WARN fetching failed", "partition=0")
+	if err := fault.Wait(limited(t), 4); err != nil {
+		t.Fatal(err)
+	}
+	w.net.mu.Lock()
+	defer w.net.mu.Unlock()
+	if !w.net.refreshed.IsZero() {
+		t.Error("the connections were dropped for an answer that does not depend on them")
+	}
+}
+
+func TestWhichFailuresMayHaveMovedTheLeader(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		err  error
+		want bool
+	}{
+		{"another leader", kafka.NotLeaderForPartition, true},
+		{"a wrapped code", fmt.Errorf("asking: %w", kafka.UnknownTopicOrPartition), true},
+		{"a broken connection", io.ErrUnexpectedEOF, true},
+		{"a broker that does not answer", context.DeadlineExceeded, true},
+		{"no permission", kafka.TopicAuthorizationFailed, false},
+		{"an offset out of range", kafka.OffsetOutOfRange, false},
+		{"a damaged batch", &damage{err: io.ErrUnexpectedEOF}, false},
+		{"no records", errNothing, false},
+		{"an old broker", errTooOld, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := mayHaveMoved(tt.err); got != tt.want {
+				t.Errorf("got %v, want %v", got, tt.want)
+			}
+		})
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	kafka "github.com/segmentio/kafka-go"
@@ -38,8 +39,8 @@ func (p *partition) failed(ctx context.Context, err error) {
 	t.failures++
 	var d *damage
 	damaged := errors.As(err, &d)
-	if !damaged {
-		p.k.net.refresh() // perhaps the leader has moved
+	if mayHaveMoved(err) && t.failures&(t.failures-1) == 0 {
+		p.k.net.refresh() // ever more rarely: it costs every partition its connections
 	}
 	if !t.stuck && (time.Since(t.since) >= p.k.tuning.stuckAfter || damaged && t.failures >= surelyStuck) {
 		t.stuck = true
@@ -47,6 +48,21 @@ func (p *partition) failed(ctx context.Context, err error) {
 	}
 	p.complain(ctx, err)
 	pause(ctx, min(firstBackoff<<min(t.failures-1, 10), lastBackoff))
+}
+
+// mayHaveMoved reports whether err may mean that the partition has another
+// leader, or its leader another address.
+func mayHaveMoved(err error) bool {
+	var code kafka.Error
+	if !errors.As(err, &code) {
+		var d *damage
+		return !errors.As(err, &d) && !errors.Is(err, errNothing) && !errors.Is(err, errTooOld)
+	}
+	return slices.Contains([]kafka.Error{
+		kafka.NotLeaderForPartition, kafka.LeaderNotAvailable, kafka.ReplicaNotAvailable, kafka.BrokerNotAvailable,
+		kafka.UnknownTopicOrPartition, kafka.UnknownTopicID, kafka.FencedLeaderEpoch, kafka.UnknownLeaderEpoch,
+		kafka.NetworkException, kafka.KafkaStorageError, kafka.NotCoordinatorForGroup, kafka.GroupCoordinatorNotAvailable,
+	}, code)
 }
 
 func (p *partition) complain(ctx context.Context, err error) {
