@@ -109,11 +109,15 @@ func (c *Config) validateInput() []error {
 	return faults
 }
 
+// notInHeaders is what of visible ASCII the NATS client refuses in the name of
+// a header: all that HTTP does.
+const notInHeaders = "\"(),/:;<=>?@[\\]{}"
+
 // checkHeader says what keeps h from being the name of a carried header.
 func checkHeader(h string) string {
 	switch {
-	case h == "" || strings.ContainsFunc(h, func(r rune) bool { return r <= ' ' || r > '~' || r == ':' }):
-		return "is not a header name: want visible ASCII without colons"
+	case h == "" || strings.ContainsFunc(h, func(r rune) bool { return r <= ' ' || r > '~' }) || strings.ContainsAny(h, notInHeaders):
+		return "is not a header name: want letters, digits and !#$%&'*+-.^_`|~"
 	case strings.HasPrefix(strings.ToLower(h), "nats-"):
 		return "means something to the NATS server, so it is not carried over"
 	}

@@ -36,6 +36,9 @@ func TestValidate(t *testing.T) {
 		{"no bytes", func(c *Config) { c.MaxMessageBytes = 0 }, "SWEET_MAX_MESSAGE_BYTES=0"},
 		{"no time to drain", func(c *Config) { c.Drain = 0 }, "SWEET_DRAIN=0s"},
 		{"a header of the server's", func(c *Config) { c.CopyHeaders = []string{"nats-msg-id"} }, `SWEET_COPY_HEADERS: "nats-msg-id"`},
+		{"a header with every mark there may be", func(c *Config) { c.CopyHeaders = []string{"Aa9!#$%&'*+-.^_`|~"} }, ""},
+		{"a header that the NATS client refuses", func(c *Config) { c.CopyHeaders = []string{"x(1)"} }, `SWEET_COPY_HEADERS: "x(1)"`},
+		{"a header with a slash", func(c *Config) { c.CopyHeaders = []string{"a/b"} }, `SWEET_COPY_HEADERS: "a/b"`},
 		{"no header name", func(c *Config) { c.CopyHeaders = []string{"a b"} }, `SWEET_COPY_HEADERS: "a b"`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -116,6 +116,8 @@ const (
 	// ResultTooLarge: the result, with the headers it carries over, is more than
 	// the server or the stream takes.
 	ResultTooLarge Reason = "result_too_large"
+	// ResultRefused: the result cannot be published for any other reason.
+	ResultRefused Reason = "result_refused"
 )
 
 // A Publisher makes results durable downstream. [sweetspot/pipeline/publish.JetStream]

@@ -98,22 +98,32 @@ func TestRowsKeepTheirRung(t *testing.T) {
 
 func TestEveryMessageHasOneFate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newShelf("9 yes", "", "5 no", "3 no", "\xff", "9 no", strings.Repeat("1 ", 10_000))
+		s := newShelf("9 yes", "", "5 no", "3 no", "\xff", "9 no", strings.Repeat("1 ", 10_000), "7 no")
 		s.putMessage(Message{Value: nil})
 		s.putMessage(Message{Value: []byte("8 no"), Headers: []Header{{"sweet-tier", []byte("gold")}}})
 		s.at = 3
 		s.foreign["3:3 no"] = true // revoked while in flight: the source counts it
 		r := newRig(t, s, nil)
 		r.sink.fail = func(_ int, rs []Result) error {
+			partial := &PartialError{Refused: map[int]error{}, Err: errors.New("refused")}
 			for i := range rs {
 				rs[i].Duplicate = strings.HasSuffix(rs[i].Message.ID, "5 no")
-				if strings.HasSuffix(rs[i].Message.ID, ":9 no") {
-					return &PartialError{Failed: []int{i}, Refused: map[int]error{i: errors.New("too large")}, Err: errors.New("too large")}
+				switch _, text, _ := strings.Cut(rs[i].Message.ID, ":"); text {
+				case "9 no":
+					partial.Refused[i] = fmt.Errorf("%w: 2 MiB", ErrTooLarge)
+				case "7 no":
+					partial.Refused[i] = errors.New("no subject")
+				default:
+					continue
 				}
+				partial.Failed = append(partial.Failed, i)
 			}
-			return nil
+			if partial.Failed == nil {
+				return nil
+			}
+			return partial
 		}
-		const messages = 9
+		const messages = 10
 		if err := r.runUntil(t, messages); err != nil {
 			t.Fatal(err)
 		}
@@ -124,14 +134,14 @@ func TestEveryMessageHasOneFate(t *testing.T) {
 		duplicates := r.metric(t, "results_duplicate_total")
 		dead := r.metric(t, "dead_letters_total", "texts")
 		tombstones := r.metric(t, "tombstones_total", "texts")
-		if got, want := []float64{published, duplicates, dead, tombstones}, []float64{1, 1, 5, 1}; !slices.Equal(got, want) {
+		if got, want := []float64{published, duplicates, dead, tombstones}, []float64{1, 1, 6, 1}; !slices.Equal(got, want) {
 			t.Errorf("published, duplicates, dead letters, tombstones: got %v, want %v", got, want)
 		}
 		abandoned := float64(len(s.foreign))
 		if sum := published + duplicates + dead + tombstones + abandoned; sum != messages {
 			t.Errorf("the fates add up to %v, want %d", sum, messages)
 		}
-		for reason, want := range map[Reason]float64{Empty: 1, InvalidUTF8: 1, TooLarge: 1, BadHeader: 1, ResultTooLarge: 1} {
+		for reason, want := range map[Reason]float64{Empty: 1, InvalidUTF8: 1, TooLarge: 1, BadHeader: 1, ResultTooLarge: 1, ResultRefused: 1} {
 			if got := r.metric(t, "dead_letters_total", string(reason)); got != want {
 				t.Errorf("%s: got %v dead letters, want %v", reason, got, want)
 			}

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"errors"
 	"fmt"
 	"time"
 )
@@ -35,6 +36,10 @@ type Timing struct {
 	Compute time.Duration // in stage runs it took part in
 	Total   time.Duration // from receipt to its answer
 }
+
+// ErrTooLarge is in what a [Publisher] says of a result that it refuses because
+// it is more than the server or the stream takes.
+var ErrTooLarge = errors.New("result too large")
 
 // A PartialError reports which items of a call did not become durable. The
 // others did.

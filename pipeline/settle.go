@@ -45,12 +45,20 @@ func (p *Pipeline) publishAll(ctx context.Context, results []Result) (letters []
 		try:  p.parts.Publisher.Publish,
 		done: p.published,
 		refused: func(r Result, err error) {
-			letters = append(letters, DeadLetter{Message: r.Message, Reason: ResultTooLarge, Err: err})
+			letters = append(letters, DeadLetter{Message: r.Message, Reason: refusal(err), Err: err})
 		},
 		log: p.parts.Logger.With(slog.String("what", "results")),
 	}
 	err = d.run(ctx, results)
 	return letters, err
+}
+
+// refusal is the reason of a result that was refused with err.
+func refusal(err error) Reason {
+	if errors.Is(err, ErrTooLarge) {
+		return ResultTooLarge
+	}
+	return ResultRefused
 }
 
 // published settles the message of a result that is durable.

@@ -14,7 +14,8 @@
 //   - The server remembers ids for the stream's duplicate window only. A result
 //     published again after that is stored twice.
 //   - A result that the server or the stream will never take, because it is too
-//     large, is reported as refused; the pipeline makes a dead letter of it.
+//     large, or that the client will not send, is reported as refused; the
+//     pipeline makes a dead letter of it.
 package publish
 
 import (
@@ -191,11 +192,14 @@ func (c *call) acknowledged(f flight, ack *jetstream.PubAck) {
 
 // judge sorts a result's failure: to be tried again, or never to be taken.
 func (c *call) judge(i int, err error) {
-	if tooLarge(err) {
+	switch {
+	case tooLarge(err):
+		c.refuse(i, fmt.Errorf("%w: %w", pipeline.ErrTooLarge, err))
+	case errors.Is(err, nats.ErrBadHeaderMsg), errors.Is(err, nats.ErrBadSubject):
 		c.refuse(i, err)
-		return
+	default:
+		c.fail(i, err)
 	}
-	c.fail(i, err)
 }
 
 func (c *call) fail(i int, err error) {

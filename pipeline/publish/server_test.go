@@ -316,13 +316,42 @@ func TestResultsOverALimitAreRefused(t *testing.T) {
 			rs := results(3)
 			rs[1].Message.Headers = []pipeline.Header{{Key: "tracestate", Value: []byte(strings.Repeat("x", tt.header))}}
 			partial, ok := errors.AsType[*pipeline.PartialError](j.Publish(t.Context(), rs))
-			if !ok || len(partial.Failed) != 1 || partial.Refused[1] == nil {
-				t.Fatalf("got %+v, want result 1 refused", partial)
+			if !ok || len(partial.Failed) != 1 || !errors.Is(partial.Refused[1], pipeline.ErrTooLarge) {
+				t.Fatalf("got %+v, want result 1 refused as too large", partial)
 			}
 			if got := count(t, s); got != 2 {
 				t.Errorf("the stream holds %d results, want 2", got)
 			}
 		})
+	}
+}
+
+// TestResultsThatTheClientDoesNotSendAreRefused makes messages that the client
+// itself refuses: tried again, they would be refused for ever.
+func TestResultsThatTheClientDoesNotSendAreRefused(t *testing.T) {
+	h := newHost(t, nil)
+	s := h.stream(t, nil)
+	for _, tt := range []struct {
+		name   string
+		change func(*JetStream)
+		want   error
+	}{
+		{"the name of a header", func(j *JetStream) { j.carried["a/b"] = true }, nats.ErrBadHeaderMsg},
+		{"the subject", func(j *JetStream) { j.subject = template{literals: []string{"sweet. x"}} }, nats.ErrBadSubject},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			j := open(t, config(h.url()))
+			tt.change(j)
+			rs := results(1)
+			rs[0].Message.Headers = []pipeline.Header{{Key: "a/b", Value: []byte("x")}}
+			partial, ok := errors.AsType[*pipeline.PartialError](j.Publish(t.Context(), rs))
+			if !ok || !errors.Is(partial.Refused[0], tt.want) || errors.Is(partial.Refused[0], pipeline.ErrTooLarge) {
+				t.Fatalf("got %+v, want the result refused with %v", partial, tt.want)
+			}
+		})
+	}
+	if got := count(t, s); got != 0 {
+		t.Errorf("the stream holds %d results, want none", got)
 	}
 }
 
