@@ -88,6 +88,7 @@ type Kafka struct {
 	complete   atomic.Bool // every topic exists
 	current    atomic.Pointer[assignment]
 	waiting    atomic.Pointer[time.Time] // the oldest unsettled message of the last assignment
+	founding   layout                    // as first joined, without topics that went missing; Run writes it while nobody reads partitions
 }
 
 // An identity is what message ids begin with.

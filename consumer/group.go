@@ -96,6 +96,7 @@ func (k *Kafka) awaitTopics(ctx context.Context) layout {
 func (k *Kafka) complain(ctx context.Context, c cluster) {
 	k.complete.Store(len(c.missing) == 0)
 	for t, err := range c.missing {
+		delete(k.founding, t) // what comes under this name is another topic
 		if k.lines.allow("topic/" + t) {
 			k.log.ErrorContext(ctx, "topic cannot be read, waiting for it", slog.String("topic", t), slog.Any("error", err),
 				slog.String("hint", "create the topic, allow this worker's user to describe it, or correct SWEET_KAFKA_TOPICS"))
@@ -147,6 +148,9 @@ func (l layout) covers(other layout) bool {
 
 // join is a member of the group until ctx ends or other topics can be read.
 func (k *Kafka) join(ctx context.Context, seen layout) error {
+	if k.founding == nil {
+		k.founding = maps.Clone(seen)
+	}
 	conns := &connSet{}
 	topics := slices.Sorted(maps.Keys(seen))
 	group, err := kafka.NewConsumerGroup(k.groupConfig(topics, conns))

@@ -231,21 +231,49 @@ func TestCommitsThatFail(t *testing.T) {
 	}
 }
 
-func TestNewPartitionsAreRead(t *testing.T) {
-	c := newCluster(t, 2)
-	cl := newClient(t, c)
-	w := startWorker(t, c)
-	awaitMembers(t, c, 1)
+func addPartitions(t *testing.T, cl *kgo.Client, count int32) {
+	t.Helper()
 	req := kmsg.NewPtrCreatePartitionsRequest()
-	req.Topics = []kmsg.CreatePartitionsRequestTopic{{Topic: testTopic, Count: 5}}
+	req.Topics = []kmsg.CreatePartitionsRequestTopic{{Topic: testTopic, Count: count}}
 	req.TimeoutMillis = 5000
 	if _, err := req.RequestWith(limited(t), cl); err != nil {
 		t.Fatalf("adding partitions: %v", err)
 	}
-	w.logs.wait(t, "partitions assigned", "in/4")
-	produce(t, newClient(t, c), 4, 3)
-	settle(w.take(t, 3)...)
-	awaitCommit(t, c, 4, 3)
+}
+
+func TestNewPartitionsAreRead(t *testing.T) {
+	for _, start := range []Start{Earliest, Latest} {
+		t.Run(string(start), func(t *testing.T) {
+			c := newCluster(t, 2)
+			cl := newClient(t, c)
+			w := startWorker(t, c, func(cfg *Config, _ *Intake, _ *Parts, tune *tuning) {
+				cfg.Start, tune.watchEvery = start, time.Second // so that messages come first
+			})
+			w.logs.wait(t, "partitions assigned", "in/1")
+			addPartitions(t, cl, 5)
+			produce(t, newClient(t, c), 4, 3)
+			settle(w.take(t, 3)...)
+			awaitCommit(t, c, 4, 3)
+		})
+	}
+}
+
+func latest(cfg *Config, _ *Intake, _ *Parts, _ *tuning) { cfg.Start = Latest }
+
+// TestATopicMadeAgainIsReadFromItsBeginning has Kafka forget the group's offset
+// with the topic.
+func TestATopicMadeAgainIsReadFromItsBeginning(t *testing.T) {
+	c := newCluster(t, 1)
+	cl := newClient(t, c)
+	produce(t, cl, 0, 5)
+	w := startWorker(t, c, latest)
+	awaitCommit(t, c, 0, 5)
+	deleteTopic(t, cl, testTopic)
+	w.logs.wait(t, "topic cannot be read", "topic=in")
+	createTopic(t, cl, testTopic)
+	produce(t, newClient(t, c), 0, 7) // beyond the old end
+	settle(w.take(t, 7)...)
+	awaitCommit(t, c, 0, 7)
 }
 
 func createTopic(t *testing.T, cl *kgo.Client, topic string, configs ...kmsg.CreateTopicsRequestTopicConfig) {
@@ -376,7 +404,6 @@ func TestAStartAtTheEndIsCommittedAtOnce(t *testing.T) {
 	c := newCluster(t, 1)
 	cl := newClient(t, c)
 	produce(t, cl, 0, 7)
-	latest := func(cfg *Config, _ *Intake, _ *Parts, _ *tuning) { cfg.Start = Latest }
 	w := startWorker(t, c, latest)
 	awaitCommit(t, c, 0, 7)
 	w.quit(t)

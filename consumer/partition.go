@@ -85,8 +85,12 @@ func (p *partition) findStart(ctx context.Context) {
 	poke(p.found)
 }
 
+// choose returns where a partition without an offset starts. The end is only
+// for those that were there when this worker came: what is in a partition that
+// was added later, or in a topic that was made again, was written while the
+// group was reading.
 func (p *partition) choose(first, end int64) int64 {
-	if p.k.cfg.Start == Latest {
+	if p.k.cfg.Start == Latest && p.id < p.k.founding[p.topic] {
 		return end
 	}
 	return first

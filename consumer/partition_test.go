@@ -106,18 +106,17 @@ func TestTheLogIsCutUnderAReaderThatWaits(t *testing.T) {
 
 // TestAnOffsetBeyondTheEnd is retried for ever by kafka-go's Reader.
 func TestAnOffsetBeyondTheEnd(t *testing.T) {
-	for start, want := range map[Start]int64{Earliest: 0, Latest: 20} {
+	for _, start := range []Start{Earliest, Latest} {
 		t.Run(string(start), func(t *testing.T) {
 			c := newCluster(t, 1)
 			cl := newClient(t, c)
 			produce(t, cl, 0, 20)
 			commitAt(t, c, cl, 5000)
 			w := startWorker(t, c, func(cfg *Config, _ *Intake, _ *Parts, _ *tuning) { cfg.Start = start })
-			w.logs.wait(t, "WARN the log ends before the group's offset", "offset=5000", "end=20", "start="+itoa(want), "policy="+string(start))
-			awaitCommit(t, c, 0, want)
+			w.logs.wait(t, "WARN the log ends before the group's offset", "offset=5000", "end=20", "start=0")
+			awaitCommit(t, c, 0, 0)
 			produce(t, cl, 0, 1)
-			n := int(21 - want)
-			settle(w.take(t, n)...)
+			settle(w.take(t, 21)...)
 			awaitCommit(t, c, 0, 21)
 		})
 	}

@@ -133,7 +133,9 @@ func (p *partition) truncated(ctx context.Context, first int64) {
 
 // beyond deals with a log that ends before our offset: the topic was deleted
 // and made again, or its end was lost with its leader. A new leader may know
-// its end late, so it must stay so for a while before we believe it.
+// its end late, so it must stay so for a while before we believe it. Whatever
+// SWEET_KAFKA_START says, the new log is read from its beginning: the group was
+// reading when it was written.
 func (p *partition) beyond(ctx context.Context, first, end int64) {
 	if p.behind.IsZero() {
 		p.behind = time.Now()
@@ -142,14 +144,13 @@ func (p *partition) beyond(ctx context.Context, first, end int64) {
 		p.failed(ctx, kafka.OffsetOutOfRange)
 		return
 	}
-	start := p.choose(first, end)
 	p.k.log.WarnContext(ctx, "the log ends before the group's offset: the topic was made again or lost its end",
 		slog.String("topic", p.topic), slog.Int("partition", p.id),
 		slog.Int64("offset", p.position), slog.Int64("end", end),
-		slog.Int64("start", start), slog.String("policy", string(p.k.cfg.Start)))
+		slog.Int64("start", first))
 	p.k.metrics.gaps.Inc()
 	p.behind = time.Time{}
-	p.position = start
+	p.position = first
 	p.restart()
 	poke(p.found)
 }
