@@ -39,6 +39,7 @@ func (k *Kafka) newAssignment(gen *kafka.Generation) *assignment {
 	for topic, parts := range gen.Assignments {
 		for _, pa := range parts {
 			p := &partition{k: k, topic: topic, id: pa.ID, bytes: size, idle: a.idle, found: a.found, position: pa.Offset}
+			p.records.most = max(largestBody, int(k.intake.InFlightBytes))
 			p.end.Store(-1)
 			p.advance()
 			if pa.Offset >= 0 {

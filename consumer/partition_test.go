@@ -3,6 +3,7 @@ package consumer
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"testing"
@@ -176,6 +177,16 @@ func TestADamagedBatchIsReported(t *testing.T) {
 	next := startWorker(t, c)
 	settle(next.take(t, 10)...)
 	awaitCommit(t, c, 0, 21)
+}
+
+// TestARecordTooLargeToHoldIsReported has a record that takes little room in the
+// log, and none of the memory that it asks for.
+func TestARecordTooLargeToHoldIsReported(t *testing.T) {
+	c := newCluster(t, 1)
+	cl := newClient(t, c)
+	appendRaw(t, c, cl, 0, rawBatch(kmsg.RecordBatch{NumRecords: 1, ProducerID: -1, ProducerEpoch: -1, FirstSequence: -1, Records: binary.AppendVarint(nil, largestBody+1)}))
+	w := startWorker(t, c)
+	w.logs.wait(t, "ERROR partition is stuck", "offset=0", "too large to hold", "raise SWEET_IN_FLIGHT_BYTES", "--reset-offsets")
 }
 
 func TestAPartitionThatCannotBeFetchedIsStuckUntilItCan(t *testing.T) {

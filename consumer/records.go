@@ -3,6 +3,7 @@ package consumer
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -47,13 +48,20 @@ const (
 	transactional = 0x10
 	control       = 0x20
 
-	abortMarker = 0         // type in a control record's key
-	largestBody = 512 << 20 // of one record
+	abortMarker = 0        // type in a control record's key
+	largestBody = 64 << 20 // of one record, unless the byte bound allows more
+	headerBytes = 40       // of a header in memory, which may take 2 in the log
 )
 
 // errCut says that the broker cut the last batch of a response to fit. The
 // next fetch starts with it.
 var errCut = errors.New("a batch that the response cuts off")
+
+// errTooLarge is a record that would take more memory than the worker may
+// hold. A record is read as a whole, before it counts against the budget, and a
+// small compressed batch can hold a huge one: a worker that tried would run out
+// of memory, and so would the next.
+var errTooLarge = errors.New("a record too large to hold")
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -99,6 +107,7 @@ func nextBatch(b []byte) (batch, []byte, error) {
 // A recordReader reads the records of batches, one by one: a compressed batch
 // is never held uncompressed as a whole.
 type recordReader struct {
+	most     int // bytes of one record; 0 is largestBody
 	buffered *bufio.Reader
 	batch    batch
 	left     int32
@@ -134,8 +143,11 @@ func (r *recordReader) next() (record, error) {
 	if err != nil {
 		return record{}, fmt.Errorf("reading a record's length: %w", unexpected(err))
 	}
-	if n < 0 || n > largestBody {
+	if n < 0 {
 		return record{}, fmt.Errorf("a record of %d bytes", n)
+	}
+	if err := r.fits(n); err != nil {
+		return record{}, err
 	}
 	body, err := readBody(r.buffered, int(n))
 	if err != nil {
@@ -143,6 +155,14 @@ func (r *recordReader) next() (record, error) {
 	}
 	r.left--
 	return r.parse(body)
+}
+
+// fits returns an error where a record takes more memory than is allowed.
+func (r *recordReader) fits(n int64) error {
+	if most := cmp.Or(r.most, largestBody); n > int64(most) {
+		return fmt.Errorf("%w: it takes %d bytes, the most is %d", errTooLarge, n, most)
+	}
+	return nil
 }
 
 // readBody reads n bytes. It believes a large n only as the bytes come.
@@ -172,6 +192,9 @@ func (r *recordReader) parse(body []byte) (record, error) {
 	n := c.varint()
 	if n < 0 || n > int64(len(c.b)) {
 		return record{}, fmt.Errorf("the record at offset %d has %d headers", rec.offset, n)
+	}
+	if err := r.fits(int64(len(body)) + n*headerBytes); err != nil {
+		return record{}, err
 	}
 	if n > 0 {
 		rec.headers = make([]pipeline.Header, n)

@@ -127,6 +127,24 @@ func TestCompressedRecords(t *testing.T) {
 	}
 }
 
+// TestARecordOfHeadersAlone takes twenty times its bytes in the log.
+func TestARecordOfHeadersAlone(t *testing.T) {
+	raw := rawBatch(kmsg.RecordBatch{NumRecords: 1, Records: rawRecord(kmsg.Record{Headers: make([]kmsg.Header, 100)})})
+	for most, want := range map[int]error{4000: errTooLarge, 4500: nil} {
+		b, _, err := nextBatch(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := recordReader{most: most}
+		if err := r.reset(b); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.next(); !errors.Is(err, want) {
+			t.Errorf("with %d bytes: got %v, want %v", most, err, want)
+		}
+	}
+}
+
 func TestDamagedBatches(t *testing.T) {
 	good := plainBatch(7, 0, -1, "a", "b")
 	change := func(at int, b byte) []byte {

@@ -75,13 +75,17 @@ func (p *partition) complain(ctx context.Context, err error) {
 	}
 }
 
+const stepOver = "to step over it stop the workers and move the group past it with kafka-consumer-groups --reset-offsets --to-offset"
+
 // hint says what a person can do about a stuck partition.
 func hint(err error) string {
 	var d *damage
 	var code kafka.Error
 	switch {
+	case errors.Is(err, errTooLarge):
+		return "raise SWEET_IN_FLIGHT_BYTES, and the memory of the worker to several times that, or " + stepOver
 	case errors.As(err, &d):
-		return "this batch cannot be read; to step over it stop the workers and move the group past it with kafka-consumer-groups --reset-offsets --to-offset"
+		return "this batch cannot be read; " + stepOver
 	case errors.As(err, &code) && code == kafka.TopicAuthorizationFailed:
 		return "allow this worker's user to READ the topic"
 	case errors.Is(err, errTooOld):
