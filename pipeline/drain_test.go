@@ -271,3 +271,72 @@ func TestOneStuckResultHoldsUpNoOther(t *testing.T) {
 		}
 	})
 }
+
+// TestManyStuckResultsHoldUpNoOther keeps more results failing than there are
+// calls of the publisher at once.
+func TestManyStuckResultsHoldUpNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const stuck, others = 2 * publishers, 100
+		s := newShelf(append(slices.Repeat([]string{"9 yes"}, stuck), slices.Repeat([]string{"9 no"}, others)...)...)
+		r := newRig(t, s, func(c *Config, _ *Parts) { c.MaxTokens, c.BatchTokens = 4, 4 }) // a row a batch
+		r.sink.fail = func(_ int, rs []Result) error {
+			partial := &PartialError{Err: errors.New("stuck")}
+			for i := range rs {
+				if rs[i].Label == "yes" {
+					partial.Failed = append(partial.Failed, i)
+				}
+			}
+			if partial.Failed == nil {
+				return nil
+			}
+			return partial
+		}
+		if _, err := r.runFor(t, time.Minute); err == nil {
+			t.Error("Run returned nil with messages unsettled")
+		}
+		if n := s.unsettled(t); n != stuck || len(r.sink.kept) != others {
+			t.Errorf("%d unsettled and %d published, want %d and %d", n, len(r.sink.kept), stuck, others)
+		}
+	})
+}
+
+// TestOneStuckLetterHoldsUpNothingElse has poison in every fetch, one letter
+// that is never written, and a broker that takes its time to say so.
+func TestOneStuckLetterHoldsUpNothingElse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const fetches = 50
+		s := newShelf(slices.Repeat([]string{"9 yes", ""}, fetches)...)
+		s.at = 2
+		r := newRig(t, s, nil)
+		r.yard.fail = func(_ int, ls []DeadLetter) error {
+			<-time.After(10 * time.Second)
+			for i := range ls {
+				if ls[i].Message.Origin.Offset == 1 {
+					return &PartialError{Failed: []int{i}, Err: errors.New("stuck")}
+				}
+			}
+			return nil
+		}
+		if _, err := r.runFor(t, 5*time.Second); err == nil {
+			t.Error("Run returned nil with a message unsettled")
+		}
+		if s.read != 2*fetches || len(r.sink.kept) != fetches {
+			t.Errorf("%d messages read and %d published while a letter was being written, want %d and %d", s.read, len(r.sink.kept), 2*fetches, fetches)
+		}
+		if n := s.unsettled(t); n != 1 || len(r.yard.kept) != fetches-1 {
+			t.Errorf("%d unsettled and %d dead letters, want 1 and %d", n, len(r.yard.kept), fetches-1)
+		}
+	})
+}
+
+// TestDeadLettersThatAreClosedEndTheRun ends it from the list of what waits.
+func TestDeadLettersThatAreClosedEndTheRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newShelf("", "9 yes")
+		r := newRig(t, s, nil)
+		r.yard.fail = func(int, []DeadLetter) error { return fmt.Errorf("writing: %w", ErrClosed) }
+		if _, err := r.runFor(t, time.Hour); !errors.Is(err, ErrClosed) {
+			t.Errorf("got error %v, want ErrClosed", err)
+		}
+	})
+}

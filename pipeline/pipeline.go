@@ -2,7 +2,7 @@
 // publisher, and settles them.
 //
 //	Source ─► fetch ─► prepare ─► classify ─► publish ─► settle
-//	                   decode     stage 1       │ results, until durable
+//	                   decode     stage 1       │ results, again until durable
 //	                   tokenize   …             │
 //	                      │       stage n       │ refused
 //	                      └───────► bury ◄──────┘
@@ -22,8 +22,9 @@
 //     tried again in place, unsettled, for as long as the worker lives. A
 //     failure of the device is fatal: Run returns, and what is unsettled is read
 //     again by the partition's next owner.
-//   - Nothing here bounds what is in flight but the source: a publisher that
-//     cannot publish holds results, so messages stay unsettled, and Fetch blocks.
+//   - Nothing here bounds what is in flight but the source: what does not become
+//     durable waits in a list, so messages stay unsettled, and Fetch blocks.
+//     Nothing else waits for it.
 //   - A message may stop being ours while it is in flight. Its result is
 //     published all the same (the stream drops the second one), but Settle says
 //     so and it is not counted here: the source has counted it as abandoned.
@@ -137,8 +138,8 @@ var errDrained = errors.New("the time to drain is over")
 // once.
 //
 // There are two contexts. intake ends the intake; work, which outlives it by
-// Config.Drain, ends everything else. Each goroutine closes the channels it
-// sends on, so the end of the intake runs down the pipeline like the end of a
+// Config.Drain, ends everything else. Whoever is the last to send on a channel
+// closes it, so the end of the intake runs down the pipeline like the end of a
 // file.
 func (p *Pipeline) Run(ctx context.Context) error {
 	base, abandon := context.WithCancelCause(context.WithoutCancel(ctx))
@@ -156,13 +157,17 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	rows := make(chan []*row, 1)
 	letters := make(chan []DeadLetter, 1)
 	results := make(chan []Result, publishers)
+	again := make(chan []Result, publishers)
+	published, unburied := lastCloses(publishers, again), lastCloses(2, letters)
+	deliver := p.results(work, letters)
 	g.Go(func() error { p.fetch(intake, work, stop, fetched); return nil })
-	g.Go(func() error { return p.prepare(work, fetched, rows, letters) })
+	g.Go(func() error { defer unburied(); return p.prepare(work, fetched, rows, letters) })
 	g.Go(func() error { return p.classify(work, rows, results) })
 	for range publishers {
-		g.Go(func() error { return p.publish(work, results) })
+		g.Go(func() error { defer published(); return p.publish(work, deliver, results, again) })
 	}
-	g.Go(func() error { return p.bury(work, letters) })
+	g.Go(func() error { defer unburied(); return deliver.run(work, again) })
+	g.Go(func() error { return p.letters().run(work, letters) })
 	err := g.Wait()
 
 	left := p.inHand.Load()
@@ -214,6 +219,18 @@ func send[T any](ctx context.Context, out chan<- T, v T) bool {
 		return true
 	case <-ctx.Done():
 		return false
+	}
+}
+
+// lastCloses returns a function whose nth call closes ch: one for each of the n
+// goroutines that send on it.
+func lastCloses[T any](n int32, ch chan T) func() {
+	var left atomic.Int32
+	left.Store(n)
+	return func() {
+		if left.Add(-1) == 0 {
+			close(ch)
+		}
 	}
 }
 

@@ -36,7 +36,6 @@ const chunk = 256
 // second than any model here answers.
 func (p *Pipeline) prepare(ctx context.Context, in <-chan []*Message, out chan<- []*row, letters chan<- []DeadLetter) error {
 	defer close(out)
-	defer close(letters)
 	for {
 		select {
 		case ms, ok := <-in:
