@@ -107,21 +107,22 @@ func readHeaders(headers []Header) (content, *poison) {
 			}
 			c.tier = t
 		case deadlineHeader:
-			t, ok := readTime(string(h.Value))
-			if !ok {
-				return c, poisoned(BadHeader, "header %s is %.40q; want RFC 3339 or Unix milliseconds", h.Key, h.Value)
-			}
-			c.deadline = t
+			// It orders work and never loses a message: one that does not parse is none.
+			c.deadline = readTime(string(h.Value))
 		}
 	}
 	return c, nil
 }
 
-// readTime reads RFC 3339 or Unix milliseconds.
-func readTime(s string) (time.Time, bool) {
+// readTime reads RFC 3339 or Unix milliseconds. What is neither is the zero
+// time.
+func readTime(s string) time.Time {
 	if ms, err := strconv.ParseInt(s, 10, 64); err == nil {
-		return time.UnixMilli(ms), true
+		return time.UnixMilli(ms)
 	}
 	t, err := time.Parse(time.RFC3339, s)
-	return t, err == nil
+	if err != nil {
+		return time.Time{}
+	}
+	return t
 }

@@ -84,7 +84,9 @@ func TestHeaders(t *testing.T) {
 		{"an empty tier", []Header{{"sweet-tier", nil}}, "", time.Time{}, true},
 		{"a deadline in words", []Header{{"sweet-deadline", []byte("2026-05-01T14:00:00+02:00")}}, Standard, noon, false},
 		{"a deadline in milliseconds", []Header{{"sweet-deadline", []byte("1777636800000")}}, Standard, noon, false},
-		{"no deadline", []Header{{"sweet-deadline", []byte("tomorrow")}}, "", time.Time{}, true},
+		{"a deadline that does not parse is none", []Header{{"sweet-deadline", []byte("tomorrow")}}, Standard, time.Time{}, false},
+		{"an empty deadline is none", []Header{{"sweet-deadline", nil}}, Standard, time.Time{}, false},
+		{"the last of two deadlines is none", []Header{{"sweet-deadline", []byte("1777636800000")}, {"sweet-deadline", []byte("x")}}, Standard, time.Time{}, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c, bad := readHeaders(tt.headers)

@@ -28,8 +28,11 @@ type Origin struct {
 	Topic     string
 	Partition int
 	Offset    int64
-	Time      time.Time // the record's timestamp
+	Time      time.Time // the record's timestamp; zero or Unix −1 ms where it has none
 }
+
+// timed reports whether the record has a timestamp.
+func (o Origin) timed() bool { return !o.Time.IsZero() && o.Time.UnixMilli() != -1 }
 
 // A Header is one header of a record.
 type Header struct {
@@ -111,7 +114,7 @@ const (
 	MissingText Reason = "missing_text" // the JSON has no text at the configured path
 	TooLarge    Reason = "too_large"    // more than SWEET_MAX_MESSAGE_BYTES
 	TooLong     Reason = "too_long"     // more tokens than fit, and SWEET_TRUNCATE=reject
-	BadHeader   Reason = "bad_header"   // sweet-tier or sweet-deadline does not parse
+	BadHeader   Reason = "bad_header"   // sweet-tier is no tier
 
 	// ResultTooLarge: the result, with the headers it carries over, is more than
 	// the server or the stream takes.

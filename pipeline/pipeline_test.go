@@ -182,6 +182,21 @@ func TestResultsSayWhatHappened(t *testing.T) {
 	})
 }
 
+// TestRecordsWithoutATimeHaveNoAge keeps records of no time from looking as if
+// they had waited since 1970.
+func TestRecordsWithoutATimeHaveNoAge(t *testing.T) {
+	r := newRig(t, newShelf(), nil)
+	for _, at := range []time.Time{{}, time.UnixMilli(-1), time.Now()} {
+		r.published(Result{Message: NewMessage(Message{Origin: Origin{Topic: "texts", Time: at}}, func() bool { return true })})
+	}
+	if got := r.metric(t, "results_published_total"); got != 3 {
+		t.Errorf("got %v results, want 3", got)
+	}
+	if got := r.metric(t, "message_age_seconds"); got != 1 {
+		t.Errorf("got %v ages, want 1: only one record has a time", got)
+	}
+}
+
 // TestTimeWaitedForAdmissionIsQueueTime fills the first batch so that the rest
 // wait for it.
 func TestTimeWaitedForAdmissionIsQueueTime(t *testing.T) {

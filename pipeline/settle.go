@@ -64,7 +64,9 @@ func (p *Pipeline) published(r Result) {
 		return
 	}
 	m := p.parts.Metrics
-	m.messageAge.Observe(max(age, 0).Seconds())
+	if r.Message.Origin.timed() {
+		m.messageAge.Observe(max(age, 0).Seconds())
+	}
 	if r.Duplicate {
 		m.duplicates.Inc()
 		return
