@@ -163,6 +163,7 @@ func (c *churn) do(e event, n int) {
 		c.outage(n, c.kill)
 	case moveLeaders:
 		c.s.Kafka.ShufflePartitionLeaders()
+		c.produce.Refresh()
 	case moveCoordinator:
 		c.s.Kafka.RehashCoordinators()
 	}

@@ -7,6 +7,8 @@ package sandboxtest
 
 import (
 	"context"
+	"errors"
+	"io"
 	"testing"
 	"time"
 
@@ -59,7 +61,7 @@ func NewProducer(tb testing.TB, s *sandbox.Sandbox) *Producer {
 	w := &kafka.Writer{
 		Addr: kafka.TCP(s.Brokers()...), Topic: sandbox.Topic, RequiredAcks: kafka.RequireAll,
 		BatchSize: 1000, BatchTimeout: time.Millisecond, Balancer: &kafka.RoundRobin{},
-		Transport: &kafka.Transport{MetadataTTL: 100 * time.Millisecond}, // leaders may move
+		Transport: &kafka.Transport{},
 	}
 	tb.Cleanup(func() { _ = w.Close() }) // everything was acknowledged, or has failed the test
 	return &Producer{tb: tb, w: w}
@@ -81,6 +83,14 @@ func (p *Producer) SendTexts(texts ...string) {
 		ms[i].Value = []byte(text)
 	}
 	p.Send(ms...)
+}
+
+// Refresh makes the producer look for the partitions' leaders before it sends
+// again. By itself it may take some seconds to see that they have moved.
+func (p *Producer) Refresh() {
+	if t, ok := p.w.Transport.(*kafka.Transport); ok {
+		t.CloseIdleConnections()
+	}
 }
 
 // AwaitSettled waits until the group has committed all of the sandbox's topic.
@@ -119,20 +129,50 @@ func AwaitHeartbeats(tb testing.TB, s *sandbox.Sandbox, n int) {
 // DeadLetters reads the dead-letter topic from its first message to its end.
 func DeadLetters(tb testing.TB, s *sandbox.Sandbox) []kafka.Message {
 	tb.Helper()
-	n := s.DeadLettered()
-	r := kafka.NewReader(kafka.ReaderConfig{
-		Brokers: s.Brokers(), Topic: sandbox.DeadLetters, Partition: 0, MaxBytes: 64 << 20, MaxWait: 50 * time.Millisecond,
-	})
-	defer r.Close()
+	c := &kafka.Client{Addr: kafka.TCP(s.Brokers()...)}
+	ctx, n := Limited(tb), s.DeadLettered()
 	var letters []kafka.Message
-	for range n {
-		m, err := r.ReadMessage(Limited(tb))
+	for len(letters) < n {
+		res, err := c.Fetch(ctx, &kafka.FetchRequest{
+			Topic: sandbox.DeadLetters, Offset: int64(len(letters)), MinBytes: 1, MaxBytes: 64 << 20, MaxWait: time.Second,
+		})
+		if err == nil {
+			err = res.Error
+		}
 		if err != nil {
 			tb.Fatalf("reading dead letter %d of %d: %v", len(letters)+1, n, err)
 		}
-		letters = append(letters, m)
+		for _, m := range records(tb, res.Records) {
+			if m.Offset == int64(len(letters)) { // a batch comes whole
+				letters = append(letters, m)
+			}
+		}
 	}
 	return letters
+}
+
+func records(tb testing.TB, from kafka.RecordReader) []kafka.Message {
+	tb.Helper()
+	var ms []kafka.Message
+	for {
+		r, err := from.ReadRecord()
+		if errors.Is(err, io.EOF) {
+			return ms
+		}
+		if err != nil {
+			tb.Fatalf("reading a record: %v", err)
+		}
+		ms = append(ms, kafka.Message{Offset: r.Offset, Key: content(tb, r.Key), Value: content(tb, r.Value), Headers: r.Headers, Time: r.Time})
+	}
+}
+
+func content(tb testing.TB, b kafka.Bytes) []byte {
+	tb.Helper()
+	all, err := kafka.ReadAll(b)
+	if err != nil {
+		tb.Fatalf("reading a record: %v", err)
+	}
+	return all
 }
 
 // Results reads every message of the stream, oldest first.
