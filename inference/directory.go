@@ -36,9 +36,10 @@ type Directory struct {
 // there are found by [Directory.Check], not here: training starts from less.
 //
 // The digest is the SHA-256, in hex, over config.json, model.safetensors and
-// the tokenizer file, one after another:
+// the tokenizer file, one after another. Where that is vocab.txt and there is a
+// tokenizer_config.json, which says how texts are normalized, it follows:
 //
-//	cat config.json model.safetensors vocab.txt | sha256sum
+//	cat config.json model.safetensors vocab.txt tokenizer_config.json | sha256sum
 func Open(fsys fs.FS) (*Directory, error) {
 	digest := sha256.New()
 	read := func(name string) ([]byte, error) {
@@ -66,12 +67,22 @@ func Open(fsys fs.FS) (*Directory, error) {
 		return nil, fmt.Errorf("%s: %w", weightsName, err)
 	}
 	if _, err = read(tokenizerName); errors.Is(err, fs.ErrNotExist) {
-		_, err = read(vocabName)
+		if _, err = read(vocabName); err == nil {
+			err = unlessMissing(read(tokenizerConfigName))
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the tokenizer, tokenizer.json or vocab.txt: %w", err)
 	}
 	return &Directory{Config: c, Tensors: tensors, Digest: hex.EncodeToString(digest.Sum(nil))}, nil
+}
+
+// unlessMissing returns err unless it says that there is no such file.
+func unlessMissing(_ []byte, err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // otherWeights says what to do about a directory that holds its weights in a

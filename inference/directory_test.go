@@ -216,6 +216,52 @@ func TestOpenRefuses(t *testing.T) {
 	})
 }
 
+// TestDigestIsOfTheTokenizersConfigToo copies a cased model without the file
+// that says so: texts would be lowercased, and the ladder's promise be void.
+func TestDigestIsOfTheTokenizersConfigToo(t *testing.T) {
+	dir := t.TempDir()
+	cased := inference.File{Name: "tokenizer_config.json", Data: []byte(`{"do_lower_case":false}`)}
+	if err := inference.Save(dir, small(), tensors(devicetest.Random(small(), 1)), inference.StoreF32, vocab, cased); err != nil {
+		t.Fatal(err)
+	}
+	digest := func(names ...string) string {
+		t.Helper()
+		opened, err := inference.Open(os.DirFS(dir))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all []byte
+		for _, name := range names {
+			all = append(all, readFile(t, filepath.Join(dir, name))...)
+		}
+		if sum := sha256.Sum256(all); opened.Digest != hex.EncodeToString(sum[:]) {
+			t.Errorf("got digest %s, want %x, that of %v", opened.Digest, sum, names)
+		}
+		return opened.Digest
+	}
+	l := twoRungs()
+	l.Model = digest("config.json", "model.safetensors", "vocab.txt", "tokenizer_config.json")
+	if _, err := inference.SaveLadder(dir, inference.F32, l); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := inference.LoadLadder(os.DirFS(dir), inference.F32, l.Model, 3); err != nil {
+		t.Errorf("got error %v for the model as it was", err)
+	}
+	if err := os.Remove(filepath.Join(dir, "tokenizer_config.json")); err != nil {
+		t.Fatal(err)
+	}
+	copied := digest("config.json", "model.safetensors", "vocab.txt")
+	if _, _, err := inference.LoadLadder(os.DirFS(dir), inference.F32, copied, 3); !errors.Is(err, inference.ErrOtherModel) {
+		t.Errorf("got error %v for the copy, want ErrOtherModel", err)
+	}
+	for _, name := range []string{"tokenizer.json", "tokenizer_config.json"} { // beside tokenizer.json the config says nothing
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("{}"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		digest("config.json", "model.safetensors", "tokenizer.json")
+	}
+}
+
 func TestCheckNamesTheTensor(t *testing.T) {
 	for _, test := range []struct {
 		name   string
