@@ -71,6 +71,7 @@ type configFile struct {
 	Types         *int              `json:"type_vocab_size"`
 	Epsilon       *float64          `json:"layer_norm_eps"`
 	Decoder       bool              `json:"is_decoder,omitempty"`
+	Problem       *string           `json:"problem_type,omitempty"`
 	NumLabels     *int              `json:"num_labels"`
 	ID2Label      map[string]string `json:"id2label"`
 	Label2ID      map[string]int    `json:"label2id"`
@@ -155,6 +156,8 @@ func (f *configFile) supported() error {
 		return fmt.Errorf("position_embedding_type: %q is not supported, want \"absolute\"", *f.PositionKind)
 	case f.Decoder:
 		return errors.New("is_decoder: true is not supported, want an encoder")
+	case f.Problem != nil && *f.Problem != "single_label_classification":
+		return fmt.Errorf("problem_type: %q is not supported, want \"single_label_classification\"", *f.Problem)
 	default:
 		return nil
 	}

@@ -69,6 +69,7 @@ func TestParseConfig(t *testing.T) {
 		{"labels counted only", map[string]any{"id2label": missing, "label2id": missing, "num_labels": 3}, with(func(c *inference.Config) {
 			c.Labels = []string{"LABEL_0", "LABEL_1", "LABEL_2"}
 		})},
+		{"the problem named", map[string]any{"problem_type": "single_label_classification"}, plain},
 		{"labels not mentioned", map[string]any{"id2label": missing, "label2id": missing}, with(func(c *inference.Config) {
 			c.Labels = []string{"LABEL_0", "LABEL_1"}
 		})},
@@ -113,6 +114,8 @@ func TestParseConfigRefuses(t *testing.T) {
 		{"another activation", map[string]any{"hidden_act": "relu"}, `hidden_act: "relu" is not supported, want "gelu"`},
 		{"relative positions", map[string]any{"position_embedding_type": "relative_key"}, `position_embedding_type: "relative_key" is not supported, want "absolute"`},
 		{"a decoder", map[string]any{"is_decoder": true}, "is_decoder: true is not supported, want an encoder"},
+		{"many labels a text", map[string]any{"problem_type": "multi_label_classification"}, `problem_type: "multi_label_classification" is not supported, want "single_label_classification"`},
+		{"a number for a label", map[string]any{"problem_type": "regression"}, `problem_type: "regression" is not supported, want "single_label_classification"`},
 		{"no norm's epsilon", map[string]any{"layer_norm_eps": 0}, "layer_norm_eps: 0 is not between 0 and 1"},
 		{"a gap in the labels", map[string]any{"id2label": map[string]string{"0": "no", "2": "yes"}}, `id2label: has 2 labels but none for "1"`},
 		{"the same label twice", map[string]any{"id2label": map[string]string{"0": "no", "1": "no"}, "label2id": missing}, `id2label: 0 and 1 are both "no"`},
