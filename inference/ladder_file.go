@@ -64,13 +64,9 @@ func SaveLadder(dir string, p Precision, l Ladder) (string, error) {
 	if err := l.Validate(len(l.Temperatures)); err != nil {
 		return "", fmt.Errorf("%s: %s: %w", ladderName, p, err)
 	}
-	entries := map[Precision]json.RawMessage{}
-	old, err := fs.ReadFile(os.DirFS(dir), ladderName)
-	if err == nil {
-		entries, err = parseLadders(old)
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("reading the %s that is there: %w", ladderName, err)
+	entries, err := savedLadders(dir)
+	if err != nil {
+		return "", err
 	}
 	entry, err := json.Marshal(l)
 	if err != nil {
@@ -86,6 +82,30 @@ func SaveLadder(dir string, p Precision, l Ladder) (string, error) {
 		return "", fmt.Errorf("%s: %w", ladderName, err)
 	}
 	return hash, replaceFile(dir, ladderName, append(data, '\n'))
+}
+
+// CheckLadderFile reports what would keep SaveLadder from keeping the entries of
+// dir's ladder.json: measuring takes long, so ask before.
+func CheckLadderFile(dir string) error {
+	_, err := savedLadders(dir)
+	return err
+}
+
+// savedLadders returns the entries of dir's ladder.json, none where there is no
+// such file.
+func savedLadders(dir string) (map[Precision]json.RawMessage, error) {
+	data, err := fs.ReadFile(os.DirFS(dir), ladderName)
+	if errors.Is(err, fs.ErrNotExist) {
+		return map[Precision]json.RawMessage{}, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the %s that is there: %w", ladderName, err)
+	}
+	entries, err := parseLadders(data)
+	if err != nil {
+		return nil, fmt.Errorf("reading the %s that is there, delete it or repair it: %w", ladderName, err)
+	}
+	return entries, nil
 }
 
 // parseLadders splits ladder.json into its entries. One that is of another

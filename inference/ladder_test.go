@@ -57,6 +57,12 @@ func TestSaveLadder(t *testing.T) {
 		t.Errorf("got files %v, want %v", got, want)
 	}
 
+	for _, dir := range []string{dir, t.TempDir()} {
+		if err := inference.CheckLadderFile(dir); err != nil {
+			t.Errorf("CheckLadderFile: got error %v where nothing is in the way", err)
+		}
+	}
+
 	l.Rungs[1].Cost = 2
 	if _, err := inference.SaveLadder(dir, inference.F32, l); err == nil || err.Error() != "ladder.json: f32: rungs[1].cost: 2 is not above 0 and at most 1" {
 		t.Errorf("got error %v, want one about the cost", err)
@@ -64,8 +70,11 @@ func TestSaveLadder(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "ladder.json"), []byte("rubble"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := inference.SaveLadder(dir, inference.F32, twoRungs()); err == nil {
-		t.Error("got no error where the ladder.json that is there cannot be kept")
+	_, err = inference.SaveLadder(dir, inference.F32, twoRungs())
+	for what, err := range map[string]error{"SaveLadder": err, "CheckLadderFile": inference.CheckLadderFile(dir)} {
+		if err == nil || !strings.Contains(err.Error(), "ladder.json that is there, delete it or repair it") {
+			t.Errorf("%s: got error %v where the ladder.json that is there cannot be kept", what, err)
+		}
 	}
 }
 

@@ -85,6 +85,9 @@ func runCalibrate(c *cobra.Command, o calibrateOptions) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", o.model, err)
 	}
+	if err := inference.CheckLadderFile(o.model); err != nil {
+		return fmt.Errorf("%s: %w", o.model, err)
+	}
 	settings.Limits = inference.Options{MaxTokens: cmp.Or(o.maxTokens, dir.Config.Positions), Truncate: o.truncate}
 	rows, err := o.rows(c.ErrOrStderr(), fsys, settings.Limits.MaxTokens)
 	if err != nil {
