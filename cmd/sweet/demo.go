@@ -68,6 +68,7 @@ func runDemo(c *cobra.Command, o demoOptions) error {
 		return err
 	}
 	s, err := d.play(c.Context())
+	d.view.leave()
 	err = errors.Join(err, d.close())
 	if err != nil {
 		return err
@@ -131,6 +132,9 @@ func (d *demo) play(ctx context.Context) (summary, error) {
 	}
 	staged, err := d.act(ctx, act{title: "staged, with early exits", mode: "auto", duration: d.opts.duration - d.opts.duration/4, rate: d.opts.rate})
 	if err != nil {
+		return summary{}, err
+	}
+	if err := d.check.finish(ctx, d.tally.samples); err != nil {
 		return summary{}, err
 	}
 	return d.summarize(full, staged)
@@ -210,7 +214,6 @@ func (d *demo) watch(ctx context.Context, a act, r *prometheus.Registry, ended <
 
 	out, err := d.frames(helping, a, r, ended, stopLoad)
 	stopHelp()
-	d.view.end()
 	return out, errors.Join(help.Wait(), err)
 }
 

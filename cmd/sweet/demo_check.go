@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"sweetspot/inference"
 	"sweetspot/inference/cpu"
@@ -62,22 +63,49 @@ func newChecker(model string, text func(key string) (string, error)) (*checker, 
 	return c, nil
 }
 
-// run compares samples until ctx ends.
+// beside is how many samples are compared in every frame while the worker is
+// under load: few, because they take its time.
+const beside = 8
+
+// run compares a few samples a frame until ctx ends.
 func (c *checker) run(ctx context.Context, samples <-chan sample) error {
+	tick := time.NewTicker(frame)
+	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case s := <-samples:
-			batch := []sample{s}
-			for len(samples) > 0 && len(batch) < 64 {
-				batch = append(batch, <-samples)
-			}
-			if err := c.compare(context.WithoutCancel(ctx), batch); err != nil {
-				return fmt.Errorf("comparing with full depth: %w", err)
+		case <-tick.C:
+			if err := c.take(context.WithoutCancel(ctx), samples, beside); err != nil {
+				return err
 			}
 		}
 	}
+}
+
+// finish compares all samples that are left, once the worker is done.
+func (c *checker) finish(ctx context.Context, samples <-chan sample) error {
+	for len(samples) > 0 {
+		if err := c.take(ctx, samples, 64); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// take compares at most limit of the samples that are there.
+func (c *checker) take(ctx context.Context, samples <-chan sample, limit int) error {
+	var batch []sample
+	for len(samples) > 0 && len(batch) < limit {
+		batch = append(batch, <-samples)
+	}
+	if len(batch) == 0 {
+		return nil
+	}
+	if err := c.compare(ctx, batch); err != nil {
+		return fmt.Errorf("comparing with full depth: %w", err)
+	}
+	return nil
 }
 
 func (c *checker) compare(ctx context.Context, batch []sample) error {

@@ -43,15 +43,16 @@ type sample struct {
 	label string
 }
 
-// sampleEvery is the share of staged results that are compared: one in so many.
-const sampleEvery = 64
+// sampleEvery is the share of staged results that may be compared: one in so
+// many, as long as there is room for them.
+const sampleEvery = 8
 
 func newTally(ctx context.Context, s *sandbox.Sandbox) (*tally, error) {
 	nc, js, err := s.JetStream()
 	if err != nil {
 		return nil, err
 	}
-	t := &tally{conn: nc, samples: make(chan sample, 1024), ended: make(chan struct{}), seen: make(map[string]struct{}), last: time.Now()}
+	t := &tally{conn: nc, samples: make(chan sample, 2000), ended: make(chan struct{}), seen: make(map[string]struct{}), last: time.Now()}
 	consumer, err := js.OrderedConsumer(ctx, sandbox.Stream, jetstream.OrderedConsumerConfig{})
 	if err == nil {
 		t.messages, err = consumer.Messages()
@@ -105,7 +106,7 @@ func (t *tally) add(id string, data []byte) error {
 	if r.Rung > 0 && t.stored%sampleEvery == 0 {
 		select {
 		case t.samples <- sample{r.Source.Key, r.Label}:
-		default: // the checker is behind; another sample does as well
+		default: // enough are waiting
 		}
 	}
 	return nil

@@ -101,9 +101,9 @@ func (v *view) Write(line []byte) (int, error) {
 	return v.out.Write(line)
 }
 
-// end leaves no picture behind.
-func (v *view) end() {
+// leave lets the last picture stand; what is written next goes below it.
+func (v *view) leave() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.erase()
+	v.drawn = 0
 }
