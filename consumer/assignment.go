@@ -203,7 +203,7 @@ func (a *assignment) oldest() time.Time {
 // oldest returns the record time, in Unix ms, of the lowest unsettled message.
 // Where there are messages and none can be read, it is the time since when:
 // they are at least about as old.
-func (p *partition) oldest() (time int64, ok bool) {
+func (p *partition) oldest() (at int64, ok bool) {
 	t := p.tracker.Load()
 	if t == nil {
 		return 0, false

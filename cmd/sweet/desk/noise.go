@@ -38,7 +38,7 @@ func (g *Generator) dress(t *tone, s *scene, core []string) string {
 
 // resembles says whether a remark has a longer word that was said already.
 func resembles(text, remark string) bool {
-	for _, w := range strings.Fields(remark) {
+	for w := range strings.FieldsSeq(remark) {
 		if len(w) >= 5 && strings.Contains(text, w) {
 			return true
 		}
