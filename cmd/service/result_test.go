@@ -98,6 +98,12 @@ func TestResultIsThatOfTheContract(t *testing.T) {
 			source: map[string]any{"key": nil},
 		},
 		{
+			name:    "a deadline that is none loses nothing",
+			message: kafka.Message{Value: []byte("refund"), Headers: []kafka.Header{{Key: "sweet-deadline", Value: []byte("tomorrow")}}},
+			want:    map[string]any{"exit": 1.0, "layers": 1.0, "rung": 1.0, "tier": "standard", "truncated": false, "tokens": 3.0},
+			source:  map[string]any{"key": nil},
+		},
+		{
 			name:    "the mode full",
 			env:     []string{"SWEET_MODE=full"},
 			message: kafka.Message{Value: []byte("refund")},
