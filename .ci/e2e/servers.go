@@ -186,7 +186,7 @@ func (s *servers) readTopic(ctx context.Context, topic string, partitions int) (
 
 func (s *servers) readPartition(ctx context.Context, topic string, partition int, end int64, texts map[place]string) error {
 	r := kafka.NewReader(kafka.ReaderConfig{
-		Brokers: []string{s.brokers}, Topic: topic, Partition: partition, MaxBytes: 4 << 20, MaxWait: 100 * time.Millisecond,
+		Brokers: []string{s.brokers}, Topic: topic, Partition: partition, MaxBytes: 4 << 20, MaxWait: 5 * time.Second,
 	})
 	defer r.Close()
 	for next := int64(0); next < end; {
