@@ -132,6 +132,9 @@ func (c *Config) Validate() error {
 	default:
 		add("SWEET_LOG_FORMAT=%s: want text or json", c.LogFormat)
 	}
+	if limit := max(64*pipeline.MiB, c.Intake.InFlightBytes); c.Pipeline.MaxMessageBytes > limit {
+		add("SWEET_MAX_MESSAGE_BYTES=%v: a message of more than %v is never read; raise SWEET_IN_FLIGHT_BYTES with it", c.Pipeline.MaxMessageBytes, limit)
+	}
 	faults = append(faults, c.Pipeline.Validate(), c.Kafka.Validate(), c.Intake.Validate(), c.NATS.Validate(),
 		c.Kafka.ValidateWith(c.Intake, c.Pipeline.Drain))
 	return errors.Join(faults...)

@@ -43,6 +43,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"a missing required variable", []string{"SWEET_NATS_STREAM="}, []string{"SWEET_NATS_STREAM is required"}},
 		{"several values out of range at once", []string{"SWEET_IN_FLIGHT=0", "SWEET_CPU=sse", "SWEET_MODE=fast"}, []string{"SWEET_IN_FLIGHT=0", "SWEET_CPU=sse", "SWEET_MODE=fast"}},
 		{"values that do not parse beside values out of range", []string{"SWEET_THREADS=many", "SWEET_IN_FLIGHT=0", "SWEET_DRAIN=soon"}, []string{"SWEET_THREADS=many", "SWEET_IN_FLIGHT=0", "SWEET_DRAIN=soon"}},
+		{"messages larger than all that may be in flight", []string{"SWEET_MAX_MESSAGE_BYTES=100MiB"}, []string{"SWEET_MAX_MESSAGE_BYTES=100MiB", "SWEET_IN_FLIGHT_BYTES"}},
 		{"a size without a unit it knows", []string{"SWEET_IN_FLIGHT_BYTES=64 bananas"}, []string{"SWEET_IN_FLIGHT_BYTES=64 bananas", "16MiB"}},
 		{"a drain longer than the rebalance", []string{"SWEET_DRAIN=2m"}, []string{"SWEET_DRAIN=2m0s", "SWEET_KAFKA_REBALANCE_TIMEOUT"}},
 		{"a dead letter topic that it reads itself", []string{"SWEET_DLQ=kafka:texts"}, []string{"SWEET_DLQ=kafka:texts", "for ever"}},
