@@ -37,6 +37,15 @@ func (a agreement) share() float64 {
 	return float64(a.same) / float64(a.all)
 }
 
+// measured returns the share, or nil where nothing was compared.
+func (a agreement) measured() *float64 {
+	if a.all == 0 {
+		return nil
+	}
+	share := a.share()
+	return &share
+}
+
 func newChecker(model string, text func(key string) (string, error)) (*checker, error) {
 	fsys, err := openModel(model)
 	if err != nil {

@@ -8,17 +8,17 @@ import (
 
 // A summary accounts for every text of the demo.
 type summary struct {
-	Consumed     int     `json:"consumed"`
-	Published    int     `json:"published"`
-	DeadLettered int     `json:"dead_lettered"`
-	Lost         int     `json:"lost"`
-	Duplicated   int     `json:"duplicated"`
-	LayersMean   float64 `json:"layers_mean"`
-	LayersFull   int     `json:"layers_full"`
-	Agreement    float64 `json:"agreement"`
-	Compared     int     `json:"compared"`
-	PerSecond    float64 `json:"messages_per_second"`
-	FullSecond   float64 `json:"full_depth_messages_per_second"`
+	Consumed     int      `json:"consumed"`
+	Published    int      `json:"published"`
+	DeadLettered int      `json:"dead_lettered"`
+	Lost         int      `json:"lost"`
+	Duplicated   int      `json:"duplicated"`
+	LayersMean   float64  `json:"layers_mean"`
+	LayersFull   int      `json:"layers_full"`
+	Agreement    *float64 `json:"agreement"` // null where nothing was compared
+	Compared     int      `json:"compared"`
+	PerSecond    float64  `json:"messages_per_second"`
+	FullSecond   float64  `json:"full_depth_messages_per_second"`
 
 	rate float64 // what --rate asked for
 }
@@ -37,7 +37,7 @@ func (d *demo) summarize(full, staged outcome) (summary, error) {
 		Duplicated:   c.stored - c.distinct,
 		LayersMean:   staged.metrics.layersMean(),
 		LayersFull:   d.check.layers[len(d.check.layers)-1],
-		Agreement:    agree.share(),
+		Agreement:    agree.measured(),
 		Compared:     agree.all,
 		PerSecond:    staged.perSecond,
 		FullSecond:   full.perSecond,
@@ -52,10 +52,19 @@ func (s summary) print(w io.Writer) error {
 	fmt.Fprintf(w, "  dead letters     %9d   (sent on purpose: texts that no model can read)\n", s.DeadLettered)
 	fmt.Fprintf(w, "  lost             %9d\n  duplicated       %9d\n\n", s.Lost, s.Duplicated)
 	fmt.Fprintf(w, "  layers per text  %9.2f   of %d: %.0f %% saved\n", s.LayersMean, s.LayersFull, 100*(1-s.LayersMean/float64(s.LayersFull)))
-	fmt.Fprintf(w, "  agreement        %9.1f %% with full depth, of %d texts compared\n", 100*s.Agreement, s.Compared)
+	if s.Agreement == nil {
+		fmt.Fprintln(w, "  agreement                –   no text was compared")
+	} else {
+		fmt.Fprintf(w, "  agreement        %9.1f %% with full depth, of %d texts compared\n", 100**s.Agreement, s.Compared)
+	}
 	fmt.Fprintf(w, "  full depth       %9.0f texts/s\n", s.FullSecond)
 	if s.rate > 0 {
 		_, err := fmt.Fprintf(w, "  with early exits %9.0f texts/s, as --rate asked for\n\n", s.PerSecond)
+		return err
+	}
+	if s.LayersMean >= float64(s.LayersFull) {
+		_, err := fmt.Fprintf(w, "  second act       %9.0f texts/s: no text left early, so both acts did the same work\n"+
+			"                             (a model without a certified ladder runs at full depth; see sweet calibrate)\n\n", s.PerSecond)
 		return err
 	}
 	_, err := fmt.Fprintf(w, "  with early exits %9.0f texts/s: %.2f times as fast\n\n", s.PerSecond, share(s.PerSecond, s.FullSecond))

@@ -218,6 +218,7 @@ func TestNATSThatComesLate(t *testing.T) {
 	s.StopNATS()
 	r := startRun(t, environment(t, s))
 	r.log.Await(t, `"level":"WARN"`, "waiting for a nats server")
+	r.log.Await(t, "no nats server is reachable", "connection refused")
 	r.checkReady(http.StatusServiceUnavailable, "nats: no server is reachable")
 	if err := s.StartNATS(); err != nil {
 		t.Fatal(err)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"sync/atomic"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -46,6 +48,9 @@ func withoutURL(err error) error {
 	return err
 }
 
+// tellEvery is the time between two log lines about attempts to connect.
+const tellEvery = 30 * time.Second
+
 // watch returns the options that log and count what becomes of the connection.
 func (j *JetStream) watch(ctx context.Context, log *slog.Logger) []nats.Option {
 	up := func(what string) nats.ConnHandler {
@@ -54,7 +59,14 @@ func (j *JetStream) watch(ctx context.Context, log *slog.Logger) []nats.Option {
 			log.InfoContext(ctx, "nats connection", slog.String("state", what), slog.String("server", nc.ConnectedUrlRedacted()))
 		}
 	}
+	var told atomic.Int64 // when an attempt that failed was last logged, in Unix ns
 	return []nats.Option{
+		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) {
+			now := time.Now().UnixNano()
+			if before := told.Load(); now-before >= int64(tellEvery) && told.CompareAndSwap(before, now) {
+				log.WarnContext(ctx, "no nats server is reachable; trying again", slog.Any("error", err))
+			}
+		}),
 		nats.ConnectHandler(up("connected")),
 		nats.ReconnectHandler(up("reconnected")),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
@@ -75,7 +87,7 @@ func awaitServer(ctx context.Context, nc *nats.Conn, log *slog.Logger) error {
 	changes := nc.StatusChanged(nats.CONNECTED, nats.CLOSED)
 	defer nc.RemoveStatusListener(changes)
 	if !nc.IsConnected() && !nc.IsClosed() {
-		log.WarnContext(ctx, "waiting for a nats server", slog.Any("error", nc.LastError()))
+		log.WarnContext(ctx, "waiting for a nats server")
 	}
 	for !nc.IsConnected() {
 		if nc.IsClosed() {
