@@ -29,13 +29,8 @@ type checker struct {
 // agreement counts compared texts.
 type agreement struct{ same, all int }
 
-// share returns the agreement in [0, 1], and 1 where nothing was compared.
-func (a agreement) share() float64 {
-	if a.all == 0 {
-		return 1
-	}
-	return float64(a.same) / float64(a.all)
-}
+// share returns the agreement in [0, 1] of at least one compared text.
+func (a agreement) share() float64 { return float64(a.same) / float64(a.all) }
 
 // measured returns the share, or nil where nothing was compared.
 func (a agreement) measured() *float64 {
