@@ -1,0 +1,266 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"sweetspot/cmd/sweet/compare"
+	"sweetspot/inference"
+	"sweetspot/inference/calibrate"
+	"sweetspot/inference/cpu"
+	"sweetspot/inference/token"
+	"sweetspot/inference/train"
+)
+
+// A comparisonRun is one run of a comparison.
+type comparisonRun struct {
+	comparison *comparison
+	config     inference.Config
+	settings   train.Options
+	words      train.Words
+	train      []train.Row
+	dev, test  []train.Row
+	result     compare.Run
+}
+
+// prepare reads the texts of a run and settles all that it is made with.
+func (b *comparison) prepare(j job) (*comparisonRun, error) {
+	o := b.options
+	data, err := train.ReadData(j.data)
+	if err != nil {
+		return nil, err
+	}
+	if len(data.Dev) == 0 || len(data.Test) == 0 {
+		return nil, errors.New("dev.tsv and test.tsv are needed: temperatures are fitted on the one, and the other is reported")
+	}
+	tokens, err := loadTokenizer(o.from)
+	if err != nil {
+		return nil, err
+	}
+	r := &comparisonRun{comparison: b, config: b.initial.Config, settings: o.settings}
+	r.words = train.Words{Unknown: tokens.UNK(), Separator: tokens.SEP()}
+	r.settings.Seed = j.seed
+	r.shape(data.Labels, j)
+	if err := r.config.Validate(); err != nil {
+		return nil, usagef("model shape: %w", err)
+	}
+	data.Train = train.Sample(data.Train, o.limit, j.seed)
+	if err := r.read(data, tokens, min(o.maxLength, r.config.Positions)); err != nil {
+		return nil, err
+	}
+	r.result.Setting = compare.Setting{
+		Task: filepath.Base(filepath.Clean(j.data)), Method: j.method, Pool: string(j.pool), Seed: j.seed,
+		Rows: len(r.train), Epochs: r.settings.Epochs, Batch: r.settings.BatchRows, Rate: r.settings.Rate,
+		MaxTokens: min(o.maxLength, r.config.Positions), Exits: r.config.Exits, Init: b.digest,
+	}
+	return r, nil
+}
+
+// shape sets the labels, exits and pooling of the model.
+func (r *comparisonRun) shape(labels []string, j job) {
+	c := &r.config
+	c.Labels, c.Score, c.Method = labels, inference.MaxProbability, inference.EarlyExit
+	c.Exits = r.comparison.options.exits
+	if c.Exits == nil {
+		c.Exits = defaultExits(c.Layers)
+	}
+	c.Layers = c.Exits[len(c.Exits)-1]
+	c.Pooling = slices.Repeat([]inference.Pooling{j.pool}, len(c.Exits))
+}
+
+func (r *comparisonRun) read(data *train.Data, tokens *token.Tokenizer, limit int) error {
+	for _, part := range []struct {
+		rows     *[]train.Row
+		examples []train.Example
+	}{{&r.train, data.Train}, {&r.dev, data.Dev}, {&r.test, data.Test}} {
+		var err error
+		if *part.rows, err = train.Rows(part.examples, data.Labels, tokens, limit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// run trains, measures and scores.
+func (r *comparisonRun) run(ctx context.Context) error {
+	kernels, err := cpu.Select(r.comparison.options.kernels)
+	if err != nil {
+		return usageError{err}
+	}
+	engine := cpu.NewEngine(kernels, r.comparison.options.threads)
+	defer engine.Close()
+	r.result.Kernels = fmt.Sprintf("%s/%d", kernels.Name(), engine.Threads())
+	dev, test := compare.Answers{Classes: len(r.config.Labels)}, compare.Answers{Classes: len(r.config.Labels)}
+	dev.Labels, test.Labels = labelsOf(r.dev), labelsOf(r.test)
+	trained := 0
+	for _, part := range r.parts() {
+		t, err := r.fit(ctx, engine, part, &trained)
+		if err != nil {
+			return err
+		}
+		for _, set := range []struct {
+			rows    []train.Row
+			answers *compare.Answers
+			counts  bool // its times are reported
+		}{{r.dev, &dev, false}, {r.test, &test, true}} {
+			x, err := r.measure(ctx, t.Directory(), set.rows)
+			if err != nil {
+				return fmt.Errorf("measuring the exits: %w", err)
+			}
+			set.answers.Logits = append(set.answers.Logits, x.logits...)
+			if set.counts {
+				r.result.StageMillis = append(r.result.StageMillis, x.millis...)
+			}
+		}
+		before := 0
+		if n := len(r.result.Layers); n > 0 {
+			before = r.result.Layers[n-1]
+		}
+		for _, e := range part.Exits {
+			r.result.Layers = append(r.result.Layers, before+e)
+		}
+	}
+	r.result.TokensPerSecond = float64(trained) / r.result.TrainSeconds
+	targets := make([]int, len(dev.Labels))
+	for i, l := range dev.Labels {
+		targets[i] = int(l)
+	}
+	for _, logits := range dev.Logits {
+		r.result.Temperatures = append(r.result.Temperatures, calibrate.FitTemperature(logits, dev.Classes, targets))
+	}
+	r.result.Score(test)
+	return nil
+}
+
+// parts returns the models that are trained one after another: one, or with
+// Multi-Model one that ends at each exit.
+func (r *comparisonRun) parts() []inference.Config {
+	if r.result.Method != "mm" {
+		return []inference.Config{r.config}
+	}
+	parts := make([]inference.Config, len(r.config.Exits))
+	for i, e := range r.config.Exits {
+		parts[i] = r.config
+		parts[i].Layers, parts[i].Exits, parts[i].Pooling = e, []int{e}, r.config.Pooling[i:i+1]
+	}
+	return parts
+}
+
+// fit trains one model and adds its tokens to trained.
+func (r *comparisonRun) fit(ctx context.Context, e *cpu.Engine, c inference.Config, trained *int) (*train.Trainer, error) {
+	o := r.settings
+	o.ExitWeights = slices.Repeat([]float32{1}, len(c.Exits))
+	method := inference.Method(r.result.Method)
+	if method == "mm" {
+		method = inference.EarlyExit
+	}
+	var err error
+	if o.Method, err = train.MethodOf(method); err != nil {
+		return nil, usagef("--methods: %w", err)
+	}
+	t, err := train.New(c, o, r.train, r.words, e)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	for _, name := range t.Start(r.comparison.initial.Tensors) {
+		if !isExit(name) {
+			return nil, fmt.Errorf("--init %s: %s is missing or has another shape", r.comparison.options.from, name)
+		}
+	}
+	start := time.Now()
+	err = t.Run(ctx, func(p train.Progress) error {
+		*trained += p.Tokens
+		return nil
+	})
+	r.result.TrainSeconds += time.Since(start).Seconds()
+	if err != nil {
+		return nil, fmt.Errorf("training: %w", err)
+	}
+	return t, nil
+}
+
+func labelsOf(rows []train.Row) []int32 {
+	labels := make([]int32, len(rows))
+	for i, r := range rows {
+		labels[i] = r.Label
+	}
+	return labels
+}
+
+// exitMeasurement is what the exits of a model say, and how long its stages take.
+type exitMeasurement struct {
+	logits [][]float32 // (m, n·C)
+	millis []float64   // (m) a text, in full batches
+}
+
+// measure runs rows through all stages of a model.
+func (r *comparisonRun) measure(ctx context.Context, dir *inference.Directory, rows []train.Row) (exitMeasurement, error) {
+	d, err := cpu.Open(cpu.Options{Kernels: r.comparison.options.kernels, Threads: r.comparison.options.threads})
+	if err != nil {
+		return exitMeasurement{}, err
+	}
+	defer d.Close()
+	m, err := inference.New(dir, d, inference.Options{})
+	if err != nil {
+		return exitMeasurement{}, err
+	}
+	x := exitMeasurement{logits: make([][]float32, m.Stages()), millis: make([]float64, m.Stages())}
+	batches := make([]*inference.Batch, m.Stages())
+	for s := range batches {
+		if batches[s], err = m.NewBatch(s, max(d.Describe().BatchTokens, m.MaxTokens())); err != nil {
+			return x, err
+		}
+		batches[s].KeepLogits()
+	}
+	for i := 0; i < len(rows); {
+		for _, b := range batches {
+			b.Reset()
+		}
+		for i < len(rows) {
+			ok, err := batches[0].Add(inference.Row{Tokens: rows[i].Tokens, Second: rows[i].Second})
+			if err != nil {
+				return x, fmt.Errorf("row %d: %w", i, err)
+			}
+			if !ok {
+				break
+			}
+			i++
+		}
+		if err := x.runStages(ctx, m, batches); err != nil {
+			return x, err
+		}
+	}
+	for s := range x.millis {
+		x.millis[s] /= float64(len(rows))
+	}
+	return x, nil
+}
+
+// runStages runs the rows of the first batch through all stages.
+func (x *exitMeasurement) runStages(ctx context.Context, m *inference.Model, batches []*inference.Batch) error {
+	all := make([]int, batches[0].Len())
+	for i := range all {
+		all[i] = i
+	}
+	for s, b := range batches {
+		start := time.Now()
+		if s > 0 {
+			if err := b.Take(batches[s-1], all); err != nil {
+				return err
+			}
+		}
+		if err := m.Forward(ctx, b); err != nil {
+			return err
+		}
+		if err := b.Wait(ctx); err != nil {
+			return err
+		}
+		x.millis[s] += time.Since(start).Seconds() * 1e3
+		x.logits[s] = append(x.logits[s], b.Logits...)
+	}
+	return nil
+}
