@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/spf13/cobra"
@@ -37,7 +38,7 @@ func newCompareCommand() *cobra.Command {
 	s := &o.settings
 	s.Warmup, s.Decay, s.Beta2, s.UnknownRate = 0, 0, 0.999, 0
 	c := &cobra.Command{
-		Use:   "compare --data DIR,... --out DIR",
+		Use:   "compare --data DIR,... --init DIR --out DIR",
 		Short: "Train by several methods on the same texts and compare them",
 		Long: `Train a model for every task, pooling, method and seed, on the same rows and from
 the same start, and compare what their exits are worth on the test texts. A DIR of
@@ -45,12 +46,13 @@ the same start, and compare what their exits are worth on the test texts. A DIR 
 Temperatures are fitted on the dev texts; everything reported is of the test texts.
 
 Every finished run is a row of runs.csv in --out. A run that is there already is
-not made again, so the same command goes on where it was stopped.`,
+not made again, so the same command goes on where it was stopped. At the end, and
+without --data at once, results.md and the plots are written from all rows.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return runCompare(c, o) },
 	}
 	f := c.Flags()
-	f.StringSliceVar(&o.data, "data", nil, "directories of train.tsv, dev.tsv and test.tsv, perhaps gzipped; one a task")
+	f.StringSliceVar(&o.data, "data", nil, "directories of train.tsv, dev.tsv and test.tsv, perhaps gzipped; one a task; none draws only")
 	f.StringSliceVar(&o.methods, "methods", []string{"ee", "sweet", "mm"}, "methods to compare")
 	f.StringSliceVar(&o.pools, "pool", []string{string(inference.CLS)}, "what exits read: cls, mean, or both, one after the other")
 	f.IntVar(&o.seeds, "seeds", 1, "runs of each, with seeds from --first-seed on")
@@ -73,11 +75,9 @@ not made again, so the same command goes on where it was stopped.`,
 // check reports flags that make no sense, before anything is read.
 func (o *compareOptions) check() error {
 	switch {
-	case len(o.data) == 0:
-		return errors.New("--data is missing: name directories of train.tsv, dev.tsv and test.tsv")
 	case o.out == "":
 		return errors.New("--out is missing: name the directory of the results")
-	case o.from == "":
+	case o.from == "" && len(o.data) > 0:
 		return errors.New("--init is missing: name the model directory to start from")
 	case o.seeds < 1 || o.firstSeed < 0:
 		return fmt.Errorf("--seeds %d from %d: want at least 1 from 0 on", o.seeds, o.firstSeed)
@@ -107,6 +107,9 @@ func runCompare(c *cobra.Command, o compareOptions) error {
 	for _, r := range runs {
 		b.done[r.Key()] = true
 	}
+	if len(o.data) == 0 {
+		return b.report()
+	}
 	if err := b.start(); err != nil {
 		return err
 	}
@@ -114,7 +117,35 @@ func runCompare(c *cobra.Command, o compareOptions) error {
 	if c.Context().Err() != nil {
 		return errStopped
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return b.report()
+}
+
+// report writes the tables and plots of all runs that have been made.
+func (b *comparison) report() error {
+	runs, err := compare.ReadRuns(b.path)
+	if err != nil {
+		return err
+	}
+	if len(runs) == 0 {
+		return usagef("%s holds no runs: name --data and --init to make some", b.path)
+	}
+	plots, err := compare.Plots(b.options.out, runs)
+	if err != nil {
+		return err
+	}
+	var text strings.Builder
+	if err := compare.Markdown(&text, runs); err != nil {
+		return err
+	}
+	path := filepath.Join(b.options.out, "results.md")
+	if err := os.WriteFile(path, []byte(text.String()), 0o644); err != nil {
+		return fmt.Errorf("writing the tables: %w", err)
+	}
+	fmt.Fprintf(b.talk, "wrote %s and %d plots of %d runs\n", path, len(plots), len(runs))
+	return nil
 }
 
 // A comparison is the work under way.

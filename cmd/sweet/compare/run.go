@@ -33,7 +33,7 @@ type Run struct {
 	MCC          []float64 // Matthews correlation, by exit
 	Temperatures []float64 // fitted on the dev texts, by exit
 	Layers       []int     // encoder layers run in all by a text that leaves there
-	StageMillis  []float64 // milliseconds that a text spends in each stage in full batches
+	StageMillis  []float64 // milliseconds that a text of mean length takes in each stage, by the fastest batch
 	Curve        []Point   // from the lowest threshold to none
 
 	TrainSeconds    float64
