@@ -1,0 +1,157 @@
+package compare
+
+import (
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func near(got, want float64) bool { return math.Abs(got-want) < 1e-9 }
+
+func TestCurveCostsAreThoseOfTheStagesThatTextsReach(t *testing.T) {
+	ee, mm := exampleRun("ee", 1, 0.5, 0.75), exampleRun("mm", 1, 0.5, 0.75)
+	mm.Layers = []int{1, 3} // the second model has two layers of its own
+	for _, c := range []struct {
+		name string
+		run  Run
+		want []float64
+	}{
+		{"shared layers", ee, []float64{0.5, 0.75, 1}},
+		{"models one after another", mm, []float64{0.5, 1, 1.5}},
+	} {
+		for i, p := range c.run.LayerCurve() {
+			if !near(p.Cost, c.want[i]) {
+				t.Errorf("%s: point %d costs %v, want %v", c.name, i, p.Cost, c.want[i])
+			}
+		}
+	}
+	if got := ee.MillisCurve(ee.StageMillis)[1].Cost; !near(got, 0.5+0.5*0.25) {
+		t.Errorf("half of the texts in the second stage take %v ms, want 0.625", got)
+	}
+}
+
+func TestInterpolationAndArea(t *testing.T) {
+	curve := []At{{0.2, 0.4}, {0.6, 0.8}, {0.6, 0.9}, {1, 0.9}}
+	for _, c := range []struct{ cost, want float64 }{
+		{0, 0.4}, {0.2, 0.4}, {0.4, 0.6}, {0.6, 0.8}, {0.8, 0.9}, {1, 0.9}, {3, 0.9},
+	} {
+		if got := Interpolate(curve, c.cost); !near(got, c.want) {
+			t.Errorf("accuracy at cost %v is %v, want %v", c.cost, got, c.want)
+		}
+	}
+	// Two pieces: a mean of 0.6 over 0.4, and 0.9 over 0.4.
+	if got := Area(curve, 0.2, 1); math.Abs(got-0.75) > 1e-4 {
+		t.Errorf("area is %v, want 0.75", got)
+	}
+}
+
+func TestScoreCountsByHand(t *testing.T) {
+	// Two labels, five texts; logits of the second label are 0, so the first
+	// label's logit decides. Exit 1 is right on three, exit 2 on four.
+	r := exampleRun("ee", 1, 0, 0)
+	r.Temperatures = []float64{1, 1}
+	r.Score(Answers{
+		Labels: []int32{0, 0, 0, 1, 1}, Classes: 2,
+		Logits: [][]float32{
+			{3, 0, -1, 0, 2, 0, 1, 0, -9, 0},
+			{3, 0, 1, 0, 2, 0, 1, 0, -9, 0},
+		},
+	})
+	if r.Test != 5 || !near(r.Accuracy[0], 0.6) || !near(r.Accuracy[1], 0.8) {
+		t.Errorf("%d texts, accuracy %v, want 5, [0.6 0.8]", r.Test, r.Accuracy)
+	}
+	// Exit 1: label 0 is given 3 times, right 2 of 3. Exit 2: given 4 times, right 3.
+	if !near(r.F1[0], 2*2.0/6) || !near(r.F1[1], 2*3.0/7) {
+		t.Errorf("F1 %v, want [2/3 6/7]", r.F1)
+	}
+	// (tp·tn − fp·fn)/√(…): (2·1 − 1·1)/√(3·3·2·2), (3·1 − 1·0)/√(4·3·2·1).
+	if !near(r.MCC[0], 1.0/6) || !near(r.MCC[1], 3/math.Sqrt(24)) {
+		t.Errorf("Matthews correlation %v, want [1/6 3/√24]", r.MCC)
+	}
+	first, last := r.Curve[0], r.Curve[len(r.Curve)-1]
+	if first.Reach[1] != 0 || !near(first.Accuracy, 0.6) || last.Reach[1] != 1 || !near(last.Accuracy, 0.8) {
+		t.Errorf("the curve goes from %+v to %+v, want from exit 1 alone to exit 2 alone", first, last)
+	}
+	// Probabilities at exit 1: 0.953, 0.731, 0.881, 0.731, 0.9999. At 0.85 the second
+	// and the fourth go on; the second is mended there.
+	for _, p := range r.Curve {
+		if near(p.Threshold, 0.85) && (!near(p.Reach[1], 0.4) || !near(p.Accuracy, 0.8)) {
+			t.Errorf("at %v: %+v, want reach 0.4 and accuracy 0.8", p.Threshold, p)
+		}
+	}
+}
+
+func TestCorrelationOfOneAnswerIsZero(t *testing.T) {
+	c := countConfusion([]int32{0, 1, 2}, []int32{1, 1, 1}, 3)
+	if got := c.mcc(); got != 0 {
+		t.Errorf("got %v, want 0", got)
+	}
+	// Only label 1 is ever hit: F1 2·1/(1+3), the others 0.
+	if got := c.f1(); !near(got, 0.5/3) {
+		t.Errorf("mean F1 is %v, want 1/6", got)
+	}
+}
+
+func TestSignFlip(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		differences []float64
+		want        float64
+	}{
+		{"all on one side: only they and their mirror are as far", []float64{1, 2, 3, 4}, 2.0 / 16},
+		{"nothing at all", []float64{0, 0, 0}, 1},
+		{"both ways alike", []float64{1, -1}, 1},
+		{"one smaller on the other side", []float64{3, 2, -1}, 4.0 / 8},
+		{"a single one proves nothing", []float64{5}, 1},
+	} {
+		if got := Pair(c.differences).P; !near(got, c.want) {
+			t.Errorf("%s: p = %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
+func TestPairedIntervalIsStudents(t *testing.T) {
+	// Mean 2, deviation 1, three values: the 97.5 % quantile of Student's t with two
+	// degrees of freedom is 4.302653.
+	p := Pair([]float64{1, 2, 3})
+	if half := 4.30265273 / math.Sqrt(3); math.Abs(p.Low-(2-half)) > 1e-6 || math.Abs(p.High-(2+half)) > 1e-6 {
+		t.Errorf("interval %v to %v, want 2 ± %v", p.Low, p.High, half)
+	}
+	many := make([]float64, exact+1)
+	for i := range many {
+		many[i] = float64(1 + i%2)
+	}
+	if p := Pair(many); p.P > 1e-6 || p.P < 0 {
+		t.Errorf("21 differences of about 1.5: p = %v, want next to nothing", p.P)
+	}
+}
+
+func TestReportPairsSeeds(t *testing.T) {
+	runs := []Run{
+		exampleRun("ee", 1, 0.50, 0.75), exampleRun("ee", 2, 0.60, 0.75), exampleRun("ee", 3, 0.1, 0.1),
+		exampleRun("mm", 2, 0.70, 0.75), exampleRun("mm", 1, 0.50, 0.85), // no third seed: the 0.1 above must not count
+	}
+	var text strings.Builder
+	if err := Markdown(&text, runs); err != nil {
+		t.Fatal(err)
+	}
+	want := "| desk | mean | mm − ee | 2 | +5.0 ± 7.1 | +5.0 ± 7.1 |"
+	if !strings.Contains(text.String(), want) {
+		t.Errorf("no line %q in:\n%s", want, &text)
+	}
+	dir := t.TempDir()
+	names, err := Plots(dir, runs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(names) != 6 {
+		t.Errorf("plots %v, want three as SVG and PNG", names)
+	}
+	for _, n := range names {
+		if info, err := os.Stat(filepath.Join(dir, n)); err != nil || info.Size() < 1000 {
+			t.Errorf("%s: %v, %v", n, info, err)
+		}
+	}
+}
