@@ -24,7 +24,7 @@ type Config struct {
 	Epsilon     float64  // layer_norm_eps
 	Labels      []string // id2label, (C)
 
-	Exits   []int     // exits: the layers after which a row may leave, ascending, the last is Layers
+	Exits   []int     // exits: the layers after which a row may leave, ascending, the last is Layers; of a Multi-Model, the layers of each model
 	Pooling []Pooling // exit_pooling, one per exit
 	Score   Score     // exit_score
 	Method  Method    // method
@@ -37,7 +37,7 @@ type Method string
 const (
 	SWEET      Method = "sweet" // each group of layers is updated by the next exit only
 	EarlyExit  Method = "ee"    // one encoder, all exits' losses together
-	multiModel Method = "mm"    // separate models of growing size
+	MultiModel Method = "mm"    // separate models of growing size, one per exit, each run from the text on
 )
 
 // maxSize bounds every size in config.json, so that products of two of them
@@ -286,14 +286,30 @@ func (c Config) validateExits() error {
 
 func (c Config) validateMethod() error {
 	switch c.Method {
-	case SWEET, EarlyExit:
+	case SWEET, EarlyExit, MultiModel:
 		return nil
-	case multiModel:
-		return errors.New("method: \"mm\", a Multi-Model directory, is not supported yet, want \"sweet\" or \"ee\"")
 	default:
-		return fmt.Errorf("method: %q is not \"sweet\" or \"ee\"", c.Method)
+		return fmt.Errorf("method: %q is not %q, %q or %q", c.Method, SWEET, EarlyExit, MultiModel)
 	}
 }
+
+// StageLayers returns how many encoder layers a row has run when it leaves
+// after the given stage, from 0. A Multi-Model begins anew at every stage, so
+// there it is the sum over the models up to this one.
+func (c Config) StageLayers(stage int) int {
+	if c.Method != MultiModel {
+		return c.Exits[stage]
+	}
+	layers := 0
+	for _, e := range c.Exits[:stage+1] {
+		layers += e
+	}
+	return layers
+}
+
+// FullLayers returns how many encoder layers a row runs at full depth, which a
+// Multi-Model has more of than its largest model.
+func (c Config) FullLayers() int { return c.StageLayers(len(c.Exits) - 1) }
 
 // Encode returns c as config.json. What it writes, ParseConfig reads back equal.
 func (c Config) Encode() ([]byte, error) {
@@ -331,8 +347,13 @@ type Parameter struct {
 
 // Parameters lists the tensors of a model of this shape, in the order of the
 // forward pass: embeddings, layers, and every exit's pooler and classifier
-// right after the layer that it reads. Weights of linear layers are (out, in).
+// right after the layer that it reads. Those of a Multi-Model come model after
+// model, named models.N. and then as in a classifier with one exit, whose
+// pooler and classifier have no number. Weights of linear layers are (out, in).
 func (c Config) Parameters() []Parameter {
+	if c.Method == MultiModel {
+		return c.multiParameters()
+	}
 	var ps []Parameter
 	linear := func(name string, n, k int) {
 		ps = append(ps, Parameter{name + ".weight", []int{n, k}}, Parameter{name + ".bias", []int{n}})

@@ -66,6 +66,10 @@ func TestParseConfig(t *testing.T) {
 		{"two exits with a pooling each", map[string]any{"exits": []int{3, 6}, "exit_pooling": []string{"mean", "cls"}}, with(func(c *inference.Config) {
 			c.Exits, c.Pooling = []int{3, 6}, []inference.Pooling{inference.Mean, inference.CLS}
 		})},
+		{"a Multi-Model", map[string]any{"exits": []int{2, 6}, "method": "mm"}, with(func(c *inference.Config) {
+			c.Exits, c.Method = []int{2, 6}, inference.MultiModel
+			c.Pooling = []inference.Pooling{inference.CLS, inference.CLS}
+		})},
 		{"labels counted only", map[string]any{"id2label": missing, "label2id": missing, "num_labels": 3}, with(func(c *inference.Config) {
 			c.Labels = []string{"LABEL_0", "LABEL_1", "LABEL_2"}
 		})},
@@ -133,8 +137,7 @@ func TestParseConfigRefuses(t *testing.T) {
 		{"a pooling too many", map[string]any{"exit_pooling": []string{"cls", "cls"}}, "exit_pooling: 2 entries for 1 exits"},
 		{"a pooling that is a number", map[string]any{"exit_pooling": 1}, `exit_pooling: want "cls", "mean", or a list of one per exit`},
 		{"another score", map[string]any{"exit_score": "entropy"}, `exit_score: "entropy" is not supported, want "max_probability"`},
-		{"a Multi-Model", map[string]any{"method": "mm"}, `method: "mm", a Multi-Model directory, is not supported yet, want "sweet" or "ee"`},
-		{"another method", map[string]any{"method": "magic"}, `method: "magic" is not "sweet" or "ee"`},
+		{"another method", map[string]any{"method": "magic"}, `method: "magic" is not "sweet", "ee" or "mm"`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := inference.ParseConfig(encoded(t, bertConfig(test.changes)))

@@ -101,7 +101,7 @@ func otherWeights(fsys fs.FS) string {
 // beta of old layer norms, and a lone pooler and classifier as the one exit's.
 func rename(stored map[string]Tensor, c Config) (map[string]Tensor, error) {
 	_, exits := stored[exitPrefix(0)+"classifier.weight"]
-	lone := !exits && len(c.Exits) == 1
+	lone := !exits && len(c.Exits) == 1 && c.Method != MultiModel
 	tensors := make(map[string]Tensor, len(stored))
 	for name, t := range stored {
 		t.Name = strings.TrimPrefix(name, "bert.")
@@ -157,6 +157,9 @@ func (d *Directory) check(p Parameter) error {
 
 // missing says what the lack of a tensor probably means.
 func (d *Directory) missing(name string) string {
+	if d.Config.Method == MultiModel {
+		return fmt.Sprintf("%s asks for a Multi-Model of %d models, of %v layers", configName, len(d.Config.Exits), d.Config.Exits)
+	}
 	if strings.HasPrefix(name, "exits.") {
 		return "the model has no classifier there: fine-tune it first, sweet train --init"
 	}

@@ -138,6 +138,9 @@ func place(dir *Directory, d Device, o Options, l Ladder) (*Model, error) {
 	if m.maxTokens < 1 || m.maxTokens > c.Positions {
 		return nil, fmt.Errorf("max tokens %d: want 1 to the model's %d positions", m.maxTokens, c.Positions)
 	}
+	if c.Method == MultiModel {
+		return nil, fmt.Errorf("method %q: the models of a Multi-Model can only be placed one by one", c.Method)
+	}
 	if m.name == "" && c.Name != "" {
 		m.name = path.Base(c.Name)
 	}
@@ -159,8 +162,8 @@ func place(dir *Directory, d Device, o Options, l Ladder) (*Model, error) {
 func (m *Model) Stages() int { return len(m.stages) }
 
 // StageLayers returns how many encoder layers a row has run when it leaves
-// after the given stage, counted from 0.
-func (m *Model) StageLayers(stage int) int { return m.config.Exits[stage] }
+// after the given stage, from 0, see [Config.StageLayers].
+func (m *Model) StageLayers(stage int) int { return m.config.StageLayers(stage) }
 
 // MaxTokens returns the most tokens of a row.
 func (m *Model) MaxTokens() int { return m.maxTokens }
