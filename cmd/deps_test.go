@@ -60,7 +60,7 @@ var mayUse = map[string][]string{
 	"cmd":                   {},
 	"cmd/worker":            {"github.com/prometheus/client_golang", "golang.org/x/term"},
 	"cmd/service":           {"github.com/prometheus/client_golang", "golang.org/x/sync"},
-	"cmd/sweet/compare":     {},
+	"cmd/sweet/compare":     {"gonum.org/v1/gonum", "gonum.org/v1/plot"},
 	"cmd/sweet/desk":        {},
 	"cmd/sweet/sandbox":     {"github.com/nats-io/nats-server", "github.com/nats-io/nats.go", "github.com/twmb/franz-go"},
 	"cmd/sweet/sandboxtest": {"github.com/nats-io/nats.go", "github.com/segmentio/kafka-go", "github.com/twmb/franz-go"},
