@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -38,7 +39,7 @@ func TestComparisonGoesOnWhereItStopped(t *testing.T) {
 	args := compareArgs(t, out, "--methods", "ee,sweet,mm", "--pool", "mean")
 	ctx, stop := context.WithCancel(t.Context())
 	talk := stopAfterFirstRun{stop: stop}
-	if _, err := runSweet(ctx, newCommand(), talk, args...); err != errStopped {
+	if _, err := runSweet(ctx, newCommand(), talk, args...); !errors.Is(err, errStopped) {
 		t.Fatalf("got error %v, want that it was stopped", err)
 	}
 	if runs := readRuns(t, out); len(runs) != 1 {

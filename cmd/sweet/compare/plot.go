@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/font"
@@ -94,8 +95,8 @@ func newPanel(c Cell, groups []Group, x string) *plot.Plot {
 	return p
 }
 
-// curve draws a mean with a band of one standard deviation around it.
-func drawCurve(p *plot.Plot, name string, c color.NRGBA, x, mean, deviation []float64, marks bool) error {
+// drawCurve draws a mean with a band of one standard deviation around it.
+func drawCurve(p *plot.Plot, name string, c color.NRGBA, x, mean, deviation []float64) error {
 	line := make(plotter.XYs, len(x))
 	band := make(plotter.XYs, 0, 2*len(x))
 	for i := range x {
@@ -110,7 +111,7 @@ func drawCurve(p *plot.Plot, name string, c color.NRGBA, x, mean, deviation []fl
 		if err != nil {
 			return err
 		}
-		area.Color, area.LineStyle.Width = color.NRGBA{c.R, c.G, c.B, 0x30}, 0
+		area.Color, area.Width = color.NRGBA{c.R, c.G, c.B, 0x30}, 0
 		p.Add(area)
 	}
 	l, err := plotter.NewLine(line)
@@ -120,14 +121,21 @@ func drawCurve(p *plot.Plot, name string, c color.NRGBA, x, mean, deviation []fl
 	l.Color, l.Width = c, vg.Points(1.5)
 	p.Add(l)
 	p.Legend.Add(name, l)
-	if marks {
-		s, err := plotter.NewScatter(line)
-		if err != nil {
-			return err
-		}
-		s.Shape, s.Color, s.Radius = draw.CircleGlyph{}, c, vg.Points(2.5)
-		p.Add(s)
+	return nil
+}
+
+// drawMarks draws points.
+func drawMarks(p *plot.Plot, c color.NRGBA, x, y []float64) error {
+	points := make(plotter.XYs, len(x))
+	for i := range x {
+		points[i] = plotter.XY{X: x[i], Y: y[i]}
 	}
+	s, err := plotter.NewScatter(points)
+	if err != nil {
+		return err
+	}
+	s.Shape, s.Color, s.Radius = draw.CircleGlyph{}, c, vg.Points(2.5)
+	p.Add(s)
 	return nil
 }
 
@@ -135,7 +143,7 @@ func exitPanel(c Cell, groups []Group, colors palette) (*plot.Plot, error) {
 	p := newPanel(c, groups, "exit after layer")
 	var ticks plot.ConstantTicks
 	for _, e := range groups[0].Runs[0].Exits {
-		ticks = append(ticks, plot.Tick{Value: float64(e), Label: fmt.Sprint(e)})
+		ticks = append(ticks, plot.Tick{Value: float64(e), Label: strconv.Itoa(e)})
 	}
 	p.X.Tick.Marker = ticks
 	for _, g := range groups {
@@ -144,7 +152,10 @@ func exitPanel(c Cell, groups []Group, colors palette) (*plot.Plot, error) {
 			x[e] = float64(g.Runs[0].Exits[e])
 			mean[e], deviation[e] = meanAndDeviation(g.each(func(r *Run) float64 { return 100 * r.Accuracy[e] }))
 		}
-		if err := drawCurve(p, g.Method, colors[g.Method], x, mean, deviation, true); err != nil {
+		if err := drawCurve(p, g.Method, colors[g.Method], x, mean, deviation); err != nil {
+			return nil, err
+		}
+		if err := drawMarks(p, colors[g.Method], x, mean); err != nil {
 			return nil, err
 		}
 	}
@@ -195,7 +206,7 @@ func meanCurve(p *plot.Plot, name string, c color.NRGBA, curves [][]At) error {
 		}
 		mean[i], deviation[i] = meanAndDeviation(values)
 	}
-	return drawCurve(p, name, c, x[:], mean[:], deviation[:], false)
+	return drawCurve(p, name, c, x[:], mean[:], deviation[:])
 }
 
 // The size of a panel.

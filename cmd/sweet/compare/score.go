@@ -1,8 +1,6 @@
 package compare
 
-import (
-	"math"
-)
+import "math"
 
 // Answers are what the exits of one model say of the test texts.
 type Answers struct {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -99,7 +100,7 @@ func (t *tables) exits() {
 	}
 	t.head(append(names, "area", "T")...)
 	for _, g := range t.groups {
-		cells := []string{g.Cell.Task, g.Cell.Pool, g.Method, fmt.Sprint(len(g.Runs))}
+		cells := []string{g.Cell.Task, g.Cell.Pool, g.Method, strconv.Itoa(len(g.Runs))}
 		cells = append(cells, t.exitCells(g, func(r *Run, e int) float64 { return 100 * r.Accuracy[e] })...)
 		for _, c := range costs {
 			cells = append(cells, spread(g.each(func(r *Run) float64 { return 100 * Interpolate(r.LayerCurve(), c) })))
@@ -141,15 +142,15 @@ var custom = map[string]struct {
 }
 
 func (t *tables) customs() {
-	any := func(g Group) bool { _, ok := custom[g.Cell.Task]; return ok }
-	if !slices.ContainsFunc(t.groups, any) {
+	asks := func(g Group) bool { _, ok := custom[g.Cell.Task]; return ok }
+	if !slices.ContainsFunc(t.groups, asks) {
 		return
 	}
 	t.f("\n## What the task's custom asks for\n")
 	t.head(append([]string{"task", "measure, × 100", "pool", "method", "seeds"}, t.exitNames()...)...)
 	for _, g := range t.groups {
 		if m, ok := custom[g.Cell.Task]; ok {
-			cells := []string{g.Cell.Task, m.name, g.Cell.Pool, g.Method, fmt.Sprint(len(g.Runs))}
+			cells := []string{g.Cell.Task, m.name, g.Cell.Pool, g.Method, strconv.Itoa(len(g.Runs))}
 			t.row(append(cells, t.exitCells(g, m.value)...))
 		}
 	}
@@ -221,7 +222,7 @@ func (t *tables) differencesOf(method, pool string) {
 			}
 		}
 		if seeds > 0 {
-			t.row(append([]string{c.Task, pool, name, fmt.Sprint(seeds)}, cells...))
+			t.row(append([]string{c.Task, pool, name, strconv.Itoa(seeds)}, cells...))
 		}
 	}
 	if len(columns[len(columns)-1]) < 2 {
