@@ -30,7 +30,9 @@ type Config struct {
 	Method  Method    // method
 }
 
-// A Method is how the exits were trained.
+// A Method is how the exits were trained, by a name of small letters, digits and
+// hyphens. Package train lists the names; only [MultiModel] is served otherwise
+// than the rest.
 type Method string
 
 // The methods.
@@ -289,8 +291,21 @@ func (c Config) validateMethod() error {
 	case SWEET, EarlyExit, MultiModel:
 		return nil
 	default:
-		return fmt.Errorf("method: %q is not %q, %q or %q", c.Method, SWEET, EarlyExit, MultiModel)
+		return c.Method.validName()
 	}
+}
+
+// maxMethod bounds the length of a method's name, in bytes.
+const maxMethod = 32
+
+// validName reports what is wrong with m as a name. There are more ways to train
+// exits than there are to serve them, so that any name will do.
+func (m Method) validName() error {
+	good := func(r rune) bool { return r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-' }
+	if m == "" || len(m) > maxMethod || strings.ContainsFunc(string(m), func(r rune) bool { return !good(r) }) {
+		return fmt.Errorf("method: %q is no name of small letters, digits and hyphens, up to %d, like \"sweet\"", m, maxMethod)
+	}
+	return nil
 }
 
 // StageLayers returns how many encoder layers a row has run when it leaves

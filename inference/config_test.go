@@ -137,7 +137,9 @@ func TestParseConfigRefuses(t *testing.T) {
 		{"a pooling too many", map[string]any{"exit_pooling": []string{"cls", "cls"}}, "exit_pooling: 2 entries for 1 exits"},
 		{"a pooling that is a number", map[string]any{"exit_pooling": 1}, `exit_pooling: want "cls", "mean", or a list of one per exit`},
 		{"another score", map[string]any{"exit_score": "entropy"}, `exit_score: "entropy" is not supported, want "max_probability"`},
-		{"another method", map[string]any{"method": "magic"}, `method: "magic" is not "sweet", "ee" or "mm"`},
+		{"a method without a name", map[string]any{"method": ""}, `method: "" is no name of small letters, digits and hyphens, up to 32, like "sweet"`},
+		{"a method in capitals", map[string]any{"method": "SWEET"}, `method: "SWEET" is no name of small letters, digits and hyphens, up to 32, like "sweet"`},
+		{"a method whose name is too long", map[string]any{"method": strings.Repeat("m", 33)}, `method: "mmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmm" is no name of small letters, digits and hyphens, up to 32, like "sweet"`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := inference.ParseConfig(encoded(t, bertConfig(test.changes)))

@@ -159,7 +159,7 @@ func (r *comparisonRun) fit(ctx context.Context, e *cpu.Engine, c inference.Conf
 		method = inference.EarlyExit
 	}
 	var err error
-	if o.Method, err = train.MethodOf(method); err != nil {
+	if o.Method, err = train.MethodOf(method, len(c.Exits)); err != nil {
 		return nil, usagef("--methods: %w", err)
 	}
 	t, err := train.New(c, o, r.train, r.words, e)

@@ -25,7 +25,7 @@ import (
 // trainOptions are the flags of `sweet train`.
 type trainOptions struct {
 	data, out, from string // from is a model directory to start from
-	method          string
+	recipe          recipeOptions
 	resume          bool
 
 	exits       []int
@@ -60,10 +60,11 @@ DIR of --data holds train.tsv, and perhaps dev.tsv and test.tsv, each perhaps
 gzipped: lines of text<TAB>label, or text_a<TAB>text_b<TAB>label for pairs, under
 a header line with those names.
 
-The methods: sweet trains every layer with the next exit's loss alone, ee with the
-losses of all exits after it. Without --init the model starts from random weights
-and, unless --vocab names one, with a vocabulary made of the training texts; with
-it the model directory gives sizes, vocabulary and weights.
+Without --init the model starts from random weights and, unless --vocab names one,
+with a vocabulary made of the training texts; with it the model directory gives
+sizes, vocabulary and weights.
+
+` + methodsHelp() + `
 
 Ctrl-C saves; the same command with --resume goes on exactly.`,
 		Args: cobra.NoArgs,
@@ -72,7 +73,7 @@ Ctrl-C saves; the same command with --resume goes on exactly.`,
 	f := c.Flags()
 	f.StringVar(&o.data, "data", "", "directory of train.tsv, dev.tsv and test.tsv, perhaps gzipped")
 	f.StringVar(&o.out, "out", "", "model directory to write")
-	f.StringVar(&o.method, "method", string(inference.SWEET), "sweet or ee")
+	o.recipe.flags(c)
 	f.StringVar(&o.from, "init", "", "model directory to start from")
 	f.BoolVar(&o.resume, "resume", false, "go on with the run that was stopped, with the same flags")
 	f.IntSliceVar(&o.exits, "exits", nil, "layers after which a text may leave (default 1, a third, two thirds and all of the layers)")

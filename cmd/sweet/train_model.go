@@ -72,10 +72,10 @@ func (o *trainOptions) shape(c *inference.Config, initial map[string]inference.T
 			delete(initial, name)
 		}
 	}
-	c.Score, c.Method = inference.MaxProbability, inference.Method(o.method)
+	c.Score = inference.MaxProbability
 	var err error
-	if o.settings.Method, err = train.MethodOf(c.Method); err != nil {
-		return usagef("--method: %w", err)
+	if c.Method, o.settings.Method, err = o.recipe.method(len(c.Exits)); err != nil {
+		return usageError{err}
 	}
 	if c.Pooling, err = perExit(o.pool, len(c.Exits), func(s string) inference.Pooling { return inference.Pooling(s) }); err != nil {
 		return usagef("--pool: %w", err)

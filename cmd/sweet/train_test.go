@@ -78,10 +78,10 @@ func trainFruit(t *testing.T, args []string) trainResult {
 
 func TestTrainedModelIsEvaluated(t *testing.T) {
 	data := writeFruit(t)
-	for _, method := range []string{"sweet", "ee"} {
+	for _, method := range []string{"sweet", "ee", "ee --as-released", "blend --alpha 0.3 --distill 1", "mixed --opening 0.25"} {
 		t.Run(method, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "model")
-			r := trainFruit(t, fruitArgs(data, dir, "--method", method, "--store", "bf16"))
+			r := trainFruit(t, append(fruitArgs(data, dir, "--store", "bf16", "--method"), strings.Fields(method)...))
 			if len(r.Test) != 2 || !(r.Test[1].Accuracy > 0.9) {
 				t.Fatalf("got test scores %v, want two above 0.9", r.Test)
 			}
@@ -163,7 +163,13 @@ func TestBadTrainingFlagsAreUsageErrors(t *testing.T) {
 	}{
 		{"no data", []string{"train", "--out", out}, "--data"},
 		{"no out", []string{"train", "--data", data}, "--out"},
-		{"unknown method", fruitArgs(data, out, "--method", "mm"), "method"},
+		{"unknown method", fruitArgs(data, out, "--method", "magic"), "none of sweet, ee, mm"},
+		{"a share of the gradient for sweet", fruitArgs(data, out, "--method", "sweet", "--alpha", "0.5"), "--alpha does not go with --method sweet"},
+		{"three shares for one boundary", fruitArgs(data, out, "--method", "blend", "--alpha", "0.5,1,1"), "3 shares"},
+		{"a blend as released", fruitArgs(data, out, "--method", "blend", "--as-released"), "--as-released goes with"},
+		{"a gate for blend", fruitArgs(data, out, "--method", "blend", "--gate", "0.5"), "--gate goes with --method gated"},
+		{"an opening for blend", fruitArgs(data, out, "--method", "blend", "--opening", "0.5"), "--opening goes with"},
+		{"a temperature for nothing", fruitArgs(data, out, "--method", "blend", "--distill-temperature", "3"), "--distill"},
 		{"unknown kernel set", fruitArgs(data, out, "--cpu", "sse"), "kernel set"},
 		{"exits that fall", fruitArgs(data, out, "--exits", "2,1"), "exits"},
 		{"three poolings for two exits", fruitArgs(data, out, "--pool", "cls,cls,mean"), "--pool: 3 values for 2 exits"},

@@ -147,7 +147,7 @@ func (o *optimizer) norms() []float64 {
 		all += o.sums[i]
 	}
 	for g := range norms {
-		if !n.options.Method.clipsPerGroup() {
+		if !n.phase.clipsPerGroup {
 			norms[g] = all
 		}
 		norms[g] = math.Sqrt(norms[g])

@@ -52,7 +52,7 @@ func BenchmarkStep(b *testing.B) {
 					o := DefaultOptions()
 					o.ExitWeights, o.Dropout = []float32{1, 1, 1, 1}, dropout
 					if method == "ee" {
-						o.Method.Pass = 1
+						o.Method.Pass = []float32{1}
 					}
 					benchmarkSteps(b, benchConfig(width), &o)
 				})

@@ -7,29 +7,6 @@ import (
 	"sweetspot/inference"
 )
 
-// A Method says how the exits share what is trained. The zero value is strict
-// SWEET.
-type Method struct {
-	Pass         float32 `json:"pass"`          // a in [0, 1]: the share of a group's gradient that reaches the group below
-	SharedPooler bool    `json:"shared_pooler"` // all exits use the first exit's pooler
-	GlobalClip   bool    `json:"global_clip"`   // clip all gradients by one norm, also where Pass is 0
-}
-
-// MethodOf returns the settings that a model's method stands for.
-func MethodOf(m inference.Method) (Method, error) {
-	switch m {
-	case inference.SWEET:
-		return Method{Pass: 0}, nil
-	case inference.EarlyExit:
-		return Method{Pass: 1}, nil
-	}
-	return Method{}, fmt.Errorf("method %q is neither %s nor %s", m, inference.SWEET, inference.EarlyExit)
-}
-
-// clipsPerGroup reports whether each group's gradient is clipped by its own
-// norm. Groups that share no gradient share no clipping either.
-func (m Method) clipsPerGroup() bool { return m.Pass == 0 && !m.GlobalClip }
-
 // lanes is the number of values that rows of activations are a multiple of.
 const lanes = 8
 
@@ -82,9 +59,7 @@ func (o *Options) Validate(c *inference.Config) error {
 			bad("exit weight %v is not positive", w)
 		}
 	}
-	if !(o.Method.Pass >= 0 && o.Method.Pass <= 1) {
-		bad("method passes a share %v of the gradient, want 0 to 1", o.Method.Pass)
-	}
+	o.Method.validate(len(c.Exits), bad)
 	if o.Epochs < 1 {
 		bad("epochs is %d, want at least 1", o.Epochs)
 	}

@@ -17,7 +17,8 @@ type exitState struct {
 	dsquashed cpu.Matrix // (R, D)
 	dpooled   cpu.Matrix // (R, D)
 	dcontext  cpu.Matrix // (R, D) of the heads of the layer before the exit, at the tips
-	losses    []float64  // (R)
+	pull      []float32  // (C) gradient of one row's logits by what the last exit answered
+	gate      []float32  // (R) what passes the boundary behind the exit, of every row
 }
 
 func (s *exitState) grow(b *batch, c *inference.Config) {
@@ -25,12 +26,12 @@ func (s *exitState) grow(b *batch, c *inference.Config) {
 		growMatrix(m, b.rows(), c.Width)
 	}
 	growMatrix(&s.logits, b.rows(), len(c.Labels))
-	growSlice(&s.losses, b.rows())
+	growSlice(&s.pull, len(c.Labels))
+	growSlice(&s.gate, b.rows())
 }
 
-// answer runs exit g on x, its layer's output, sets the gradients of its parameters and of
-// what it read, and returns the batch's mean loss, not weighted.
-func (n *network) answer(g int, x cpu.Matrix) float64 {
+// answer runs exit g on x, its layer's output.
+func (n *network) answer(g int, x cpu.Matrix) {
 	s, w, rows := n.exits[g], n.w.heads[g], n.batch.rows()
 	pooled, squashed, kept, logits := s.pooled.Part(0, rows), s.squashed.Part(0, rows), s.kept.Part(0, rows), s.logits.Part(0, rows)
 	n.pool(g, pooled, x)
@@ -41,14 +42,31 @@ func (n *network) answer(g int, x cpu.Matrix) float64 {
 		d.row(kept.Row(r), squashed.Row(r), r)
 	}
 	n.forward(logits, kept, w.classifier)
-	var loss float64
-	share := float64(n.options.ExitWeights[g]) / float64(rows)
 	for r := range rows {
 		row := logits.Row(r)
 		for c, b := range w.classifier.b {
 			row[c] += b
 		}
-		loss += crossEntropy(row, int(n.batch.labels[r]), share)
+	}
+}
+
+// learn sets the gradients of exit g's parameters and of what it read, after its
+// answer, and returns the batch's mean loss on the labels, not weighted. The
+// logits become their gradient.
+func (n *network) learn(g int) float64 {
+	s, rows := n.exits[g], n.batch.rows()
+	share := float64(n.phase.weights[g]) / float64(rows)
+	var loss float64
+	for r, label := range n.batch.labels {
+		logits := s.logits.Row(r)
+		if n.phase.gate.Kind != NoGate {
+			s.gate[r] = n.phase.gate.factor(logits, int(label))
+		}
+		pull := n.pull(g, r, share)
+		loss += crossEntropy(logits, int(label), share)
+		for c, v := range pull {
+			logits[c] += v
+		}
 	}
 	n.answerGradient(g)
 	return loss / float64(rows)
@@ -99,7 +117,13 @@ func (n *network) answerGradient(g int) {
 		n.kernels.AddBias(dw.pooler.b, row)
 	}
 	n.weightGradientAdd(dw.pooler, dsquashed, s.pooled.Part(0, rows))
-	n.backward(s.dpooled.Part(0, rows), dsquashed, w.pooler)
+	dpooled := s.dpooled.Part(0, rows)
+	n.backward(dpooled, dsquashed, w.pooler)
+	if scale := n.phase.scale[g]; scale != 1 {
+		for r := range rows {
+			multiply(dpooled.Row(r), scale)
+		}
+	}
 }
 
 // pool sets pooled (R, D) to what exit g reads of every row of x: the first

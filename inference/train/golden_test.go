@@ -97,13 +97,13 @@ type mode struct {
 }
 
 var modes = []mode{
-	{name: "ee", method: Method{Pass: 1}, exits: []int{1, 2}},
-	{name: "sweet", method: Method{Pass: 0}, exits: []int{1, 2}},
-	{name: "mm1", method: Method{Pass: 1}, exits: []int{1}},
-	{name: "mm2", method: Method{Pass: 1}, exits: []int{2}},
-	{name: "ee_shared", method: Method{Pass: 1, SharedPooler: true}, exits: []int{1, 2}},
-	{name: "sweet_shared", method: Method{Pass: 0, SharedPooler: true, GlobalClip: true}, exits: []int{1, 2}},
-	{name: "ee_wd", method: Method{Pass: 1}, exits: []int{1, 2}, decay: 0.01},
+	{name: "ee", method: Method{Pass: []float32{1}}, exits: []int{1, 2}},
+	{name: "sweet", method: Method{Pass: []float32{0}}, exits: []int{1, 2}},
+	{name: "mm1", method: Method{Pass: []float32{1}}, exits: []int{1}},
+	{name: "mm2", method: Method{Pass: []float32{1}}, exits: []int{2}},
+	{name: "ee_shared", method: Method{Pass: []float32{1}, SharedPooler: true}, exits: []int{1, 2}},
+	{name: "sweet_shared", method: Method{Pass: []float32{0}, SharedPooler: true, GlobalClip: true}, exits: []int{1, 2}},
+	{name: "ee_wd", method: Method{Pass: []float32{1}}, exits: []int{1, 2}, decay: 0.01},
 }
 
 // goldenName is the name in the golden files of a tensor of ours: a model with

@@ -69,10 +69,10 @@ func (n *network) backwardAttention(l int, s *layerState, dx cpu.Matrix) {
 }
 
 // isolated reports whether no gradient leaves layer l downwards: it is the first
-// of a group that learns from its own exit alone, and the layer below belongs
-// to another.
+// of its group, and nothing passes to the group below.
 func (n *network) isolated(l int) bool {
-	return n.options.Method.Pass == 0 && slices.Contains(n.config.Exits, l)
+	below := slices.Index(n.config.Exits, l)
+	return below >= 0 && n.phase.pass[below] == 0
 }
 
 // dropout returns that of one place of a layer in this step.

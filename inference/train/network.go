@@ -3,7 +3,6 @@ package train
 import (
 	"fmt"
 	"math"
-	"slices"
 
 	"sweetspot/inference"
 	"sweetspot/inference/cpu"
@@ -24,11 +23,15 @@ type network struct {
 	rows      *cpu.Gradients
 	attention []*cpu.Attention // by worker
 
+	main    *phase
+	opening *phase // nil where the run has no other beginning
+	phase   *phase // under way
+
 	batch *batch
 	step  int // of the run; dropout is drawn by it
 
 	embedding embeddingState
-	layers    []*layerState // by slot: layers of groups that are trained one by one share
+	layers    []*layerState // by slot, see state
 	exits     []*exitState
 	tips      half       // of the last layer of the group at hand
 	tipsIn    cpu.Matrix // (R, D)
@@ -53,9 +56,8 @@ func newNetwork(c *inference.Config, o *Options, e *cpu.Engine) (*network, error
 		engine: e, kernels: e.Kernels, rows: e.Gradients(),
 	}
 	n.w, n.dw = l.view(n.weights), l.view(n.grads)
-	for range n.slots() {
-		n.layers = append(n.layers, &layerState{})
-	}
+	n.main, n.opening = o.phases(c)
+	n.setPhase(n.main)
 	for range c.Exits {
 		n.exits = append(n.exits, &exitState{})
 	}
@@ -66,61 +68,62 @@ func newNetwork(c *inference.Config, o *Options, e *cpu.Engine) (*network, error
 	return n, nil
 }
 
-// slots returns how many layers' activations are kept at once: those of the
-// largest group where the groups are trained one by one, else all.
-func (n *network) slots() int {
-	if n.options.Method.Pass > 0 {
-		return n.config.Layers
+// setPhase makes the next steps those of phase p.
+func (n *network) setPhase(p *phase) {
+	n.phase = p
+	for len(n.layers) < p.slots(n.config) {
+		n.layers = append(n.layers, &layerState{})
 	}
-	most := 0
-	for g, e := range n.config.Exits {
-		most = max(most, e-groupStart(n.config, g))
-	}
-	return most
 }
 
-// state returns the activations of a layer.
+// state returns the activations of a layer: the layers of a chain have one each,
+// and those of the next chain use the same.
 func (n *network) state(layer, group int) *layerState {
-	if n.options.Method.Pass > 0 {
-		return n.layers[layer]
-	}
-	return n.layers[layer-groupStart(n.config, group)]
+	return n.layers[layer-groupStart(n.config, n.phase.first(group))]
 }
 
 // gradients runs b forward and backward and leaves the gradients of the summed
-// loss in n.grads. It returns the mean loss of every exit, not yet weighted.
+// loss in n.grads. It returns the mean loss of every exit on the labels, not yet
+// weighted.
 func (n *network) gradients(b *batch, step int) []float64 {
 	n.begin(b, step)
-	losses := make([]float64, len(n.exits))
-	pass := n.options.Method.Pass
-	x := n.embed()
-	for g := range n.exits {
-		x = n.forwardGroup(g, x)
-		losses[g] = n.answer(g, x)
-		if pass == 0 {
-			n.backwardGroup(g, n.noGradient(g))
-			if g < len(n.exits)-1 {
-				x = n.carry(x)
-			}
-		}
+	if n.phase.distill.Weight > 0 && len(n.phase.chains) > 1 {
+		n.askLast()
 	}
-	if pass > 0 {
-		dx := n.noGradient(len(n.exits) - 1)
-		for g := range slices.Backward(n.exits) {
-			dx = n.backwardGroup(g, dx)
-			if g > 0 && pass != 1 {
-				n.shrink(dx, pass)
-			}
+	losses := make([]float64, len(n.exits))
+	x := n.embed()
+	for _, chain := range n.phase.chains {
+		for g := chain.from; g < chain.to; g++ {
+			x = n.forwardGroup(g, x)
+			n.answer(g, x)
+		}
+		for g := chain.from; g < chain.to; g++ {
+			losses[g] = n.learn(g)
+		}
+		n.backwardChain(chain)
+		if chain.to < len(n.exits) {
+			x = n.carry(x)
 		}
 	}
 	return losses
+}
+
+// backwardChain runs the groups of a chain backward, deepest first.
+func (n *network) backwardChain(chain span) {
+	dx := n.noGradient(chain.to - 1)
+	for g := chain.to - 1; g >= chain.from; g-- {
+		dx = n.backwardGroup(g, dx)
+		if g > chain.from {
+			n.pass(g-1, dx)
+		}
+	}
 }
 
 // begin makes room for b and forgets the last step's gradients.
 func (n *network) begin(b *batch, step int) {
 	n.batch, n.step = b, step
 	c := n.config
-	for _, s := range n.layers {
+	for _, s := range n.layers[:n.phase.slots(c)] {
 		s.grow(b, c, n.kernels)
 	}
 	for _, s := range n.exits {
@@ -187,16 +190,28 @@ func (n *network) carry(x cpu.Matrix) cpu.Matrix {
 	return next
 }
 
-// shrink multiplies dx by a.
-func (n *network) shrink(dx cpu.Matrix, a float32) {
-	n.eachStrip(dx.Rows, func(lo, hi int) {
+// pass multiplies dx, the gradient that comes back to the output of group g, by
+// the share of it that is let through, row by row where there is a gate.
+func (n *network) pass(g int, dx cpu.Matrix) {
+	a, gated := n.phase.pass[g], n.phase.gate.Kind != NoGate
+	if a == 1 && !gated {
+		return
+	}
+	n.eachRow(func(_, r, lo, hi int) {
+		share := a
+		if gated {
+			share *= n.exits[g].gate[r]
+		}
 		for t := lo; t < hi; t++ {
-			row := dx.Row(t)
-			for i := range row {
-				row[i] *= a
-			}
+			multiply(dx.Row(t), share)
 		}
 	})
+}
+
+func multiply(x []float32, a float32) {
+	for i := range x {
+		x[i] *= a
+	}
 }
 
 // scratch is what a step needs but does not keep.

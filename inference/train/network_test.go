@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"sweetspot/inference"
@@ -66,24 +67,45 @@ func smallBatch(c *inference.Config, count int) *batch {
 }
 
 func TestGradientsEqualDifferencesInFloat64(t *testing.T) {
+	cls, mean := inference.CLS, inference.Mean
+	all := []float32{1}
 	cases := []struct {
 		name    string
-		pooling []inference.Pooling
+		pooling []inference.Pooling // by exit, after layers 1 and 3, or 1, 2 and 3
 		method  Method
 		dropout float64
 	}{
-		{"early exit, first token", []inference.Pooling{inference.CLS, inference.CLS}, Method{Pass: 1}, 0},
-		{"sweet, mean of tokens", []inference.Pooling{inference.Mean, inference.Mean}, Method{}, 0},
-		{"half of the gradient passes", []inference.Pooling{inference.Mean, inference.CLS}, Method{Pass: 0.5}, 0},
-		{"early exit with dropout", []inference.Pooling{inference.CLS, inference.Mean}, Method{Pass: 1}, 0.2},
-		{"sweet with dropout and a shared pooler", []inference.Pooling{inference.CLS, inference.CLS}, Method{SharedPooler: true, GlobalClip: true}, 0.2},
+		{"early exit, first token", []inference.Pooling{cls, cls}, Method{Pass: all}, 0},
+		{"sweet, mean of tokens", []inference.Pooling{mean, mean}, Method{}, 0},
+		{"half of the gradient passes", []inference.Pooling{mean, cls}, Method{Pass: []float32{0.5}}, 0},
+		{"early exit with dropout", []inference.Pooling{cls, mean}, Method{Pass: all}, 0.2},
+		{"sweet with dropout and a shared pooler", []inference.Pooling{cls, cls}, Method{SharedPooler: true, GlobalClip: true}, 0.2},
+		{"the share that passes grows with depth", []inference.Pooling{cls, mean, cls}, Method{Pass: []float32{0.25, 0.75}}, 0.2},
+		{"nothing passes the first boundary, all the second", []inference.Pooling{cls, cls, cls}, Method{Pass: []float32{0, 1}}, 0.2},
+		{"half passes the first boundary, nothing the second", []inference.Pooling{cls, cls, mean}, Method{Pass: []float32{0.5, 0}}, 0.2},
+		{"exits send gradients of other sizes", []inference.Pooling{cls, mean, cls}, Method{Pass: all, Scale: []float32{0.25, 2, 1}}, 0.2},
+		{"scaled and not passed", []inference.Pooling{cls, cls, cls}, Method{Scale: []float32{0.5, 0.25, 2}}, 0.2},
+		{"scaled with a shared pooler", []inference.Pooling{cls, cls, cls}, Method{Pass: all, SharedPooler: true, Scale: []float32{0.5, 2, 1}}, 0},
+		{"distilled", []inference.Pooling{cls, mean, cls}, Method{Pass: all, Distill: Distill{Weight: 0.7, Temperature: 2}}, 0.2},
+		{"distilled at a temperature below 1, half passes", []inference.Pooling{mean, mean}, Method{Pass: []float32{0.5}, Distill: Distill{Weight: 2, Temperature: 0.5}}, 0},
+		{"distilled sweet", []inference.Pooling{cls, cls, cls}, Method{Distill: Distill{Weight: 1, Temperature: 3}}, 0.2},
+		{"distilled where one boundary is closed", []inference.Pooling{cls, cls, cls}, Method{Pass: []float32{1, 0}, Distill: Distill{Weight: 1, Temperature: 3}}, 0.2},
+		{"hard gate", []inference.Pooling{cls, mean, cls}, Method{Pass: all, Gate: Gate{Kind: HardGate, Confidence: 0.3}}, 0.2},
+		{"soft gate, half passes", []inference.Pooling{mean, cls, cls}, Method{Pass: []float32{0.5}, Gate: Gate{Kind: SoftGate}}, 0.2},
+		{"everything at once", []inference.Pooling{cls, cls, cls}, Method{
+			Pass: []float32{0.5, 0.75}, Scale: []float32{0.5, 2, 1}, Distill: Distill{Weight: 0.5, Temperature: 2}, Gate: Gate{Kind: SoftGate},
+		}, 0.2},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			config, options := smallConfig(c.pooling...), smallOptions(c.method)
+			if len(c.pooling) == 3 {
+				config.Exits, options.ExitWeights = []int{1, 2, 3}, []float32{0.3, 1, 0.6}
+			}
 			options.Dropout = c.dropout
 			n := newSmall(t, config, options, 2)
-			b := smallBatch(config, 5)
+			b := smallBatch(config, 6)
 			const step = 3
 			losses := n.gradients(b, step)
 			r := newReference(n, step)
@@ -92,11 +114,16 @@ func TestGradientsEqualDifferencesInFloat64(t *testing.T) {
 					t.Errorf("loss of exit %d: got %v, want %v", exit, losses[exit], want)
 				}
 			}
+			fixed := r.answers(b)
+			gates := r.gates(fixed, b.labels)
+			if c.method.Gate.Kind == HardGate && !(slices.Contains(gates[0], 0) && slices.Contains(gates[0], 1)) {
+				t.Fatalf("gate of the first exit: got %v, want rows that pass and rows that do not", gates[0])
+			}
 			all := norm64(n.grads)
 			for i, p := range n.layout.tensors {
 				grads := n.layout.of(n.grads, p.name)
 				at := largest(grads)
-				got, want := float64(grads[at]), r.difference(b, p, p.from+at)
+				got, want := float64(grads[at]), r.difference(b, p, p.from+at, fixed[len(fixed)-1], gates)
 				if limit := 1e-4 * (norm64(grads) + 1e-3*all); math.Abs(got-want) > limit {
 					t.Errorf("tensor %d, %s[%d]: got gradient %v, want %v", i, p.name, at, got, want)
 				}
@@ -116,26 +143,46 @@ func largest(x []float32) int {
 }
 
 // difference is the central difference of what the gradient of a weight of
-// group i should be of: the losses of exits j ≥ i, each times its weight and
-// the share of its gradient that passes the exits between. A pooler that all
-// exits share belongs to each of them.
-func (r *reference) difference(b *batch, p tensor, at int) float64 {
+// group i should be of: the objectives of exits j ≥ i, each times its weight and
+// the share of its gradient that passes the exits between. teacher and gates are
+// what they are before the weight moves.
+func (r *reference) difference(b *batch, p tensor, at int, teacher, gates [][]float64) float64 {
 	const h = 1e-5
 	was := r.weights[at]
 	r.weights[at] = was + h
-	up := r.losses(b)
+	up := r.objectives(b, teacher)
 	r.weights[at] = was - h
-	down := r.losses(b)
+	down := r.objectives(b, teacher)
 	r.weights[at] = was
 	var sum float64
 	for exit := p.group; exit < len(up); exit++ {
-		share := math.Pow(float64(r.options.Method.Pass), float64(exit-p.group))
-		if r.layout.shared && slices.Contains([]string{"exits.0.pooler.dense.weight", "exits.0.pooler.dense.bias"}, p.name) {
-			share = 1
+		for row := range b.labels {
+			share := r.share(p, exit, row, gates) * float64(r.options.ExitWeights[exit]) / float64(len(b.labels))
+			sum += share * (up[exit][row] - down[exit][row]) / (2 * h)
 		}
-		sum += share * float64(r.options.ExitWeights[exit]) * (up[exit] - down[exit]) / (2 * h)
 	}
 	return sum
+}
+
+// share is that of the gradient of exit's objective for a row that reaches
+// parameter p. A pooler that all exits share belongs to each of them.
+func (r *reference) share(p tensor, exit, row int, gates [][]float64) float64 {
+	shared := r.layout.shared && slices.Contains([]string{"exits.0.pooler.dense.weight", "exits.0.pooler.dense.bias"}, p.name)
+	if shared || strings.HasPrefix(p.name, exitPrefix(exit)) {
+		return 1
+	}
+	m := r.options.Method
+	share := 1.0
+	if m.Scale != nil {
+		share = float64(m.Scale[exit])
+	}
+	for boundary := p.group; boundary < exit; boundary++ {
+		if len(m.Pass) == 0 {
+			return 0
+		}
+		share *= float64(m.Pass[min(boundary, len(m.Pass)-1)]) * gates[boundary][row]
+	}
+	return share
 }
 
 func TestLaterLossesGiveEarlierGroupsNoGradientUnderSweet(t *testing.T) {
@@ -156,7 +203,7 @@ func TestLaterLossesGiveEarlierGroupsNoGradientUnderSweet(t *testing.T) {
 }
 
 func TestWordsOutsideTheBatchHaveNoGradient(t *testing.T) {
-	config, options := smallConfig(inference.Mean, inference.Mean), smallOptions(Method{Pass: 1})
+	config, options := smallConfig(inference.Mean, inference.Mean), smallOptions(Method{Pass: []float32{1}})
 	n := newSmall(t, config, options, 2)
 	n.gradients(smallBatch(config, 40), 0)
 	b := smallBatch(config, 3)
@@ -191,7 +238,7 @@ func trained(t *testing.T, c *inference.Config, o *Options, threads, steps int) 
 func TestThreadsDoNotChangeTheWeights(t *testing.T) {
 	for _, pass := range []float32{0, 1} {
 		t.Run(fmt.Sprint("pass ", pass), func(t *testing.T) {
-			config, options := smallConfig(inference.CLS, inference.Mean), smallOptions(Method{Pass: pass})
+			config, options := smallConfig(inference.CLS, inference.Mean), smallOptions(Method{Pass: []float32{pass}})
 			config.Width, config.FeedForward, options.Dropout = 96, 384, 0.1
 			want := trained(t, config, options, 1, 4)
 			for _, threads := range []int{2, 3} {
@@ -234,7 +281,7 @@ func TestSweetKeepsTheActivationsOfOneGroup(t *testing.T) {
 		pass float32
 		want int
 	}{{0, 2}, {0.5, 3}, {1, 3}} {
-		n := newSmall(t, config, smallOptions(Method{Pass: c.pass}), 1)
+		n := newSmall(t, config, smallOptions(Method{Pass: []float32{c.pass}}), 1)
 		if got := len(n.layers); got != c.want {
 			t.Errorf("pass %v: activations of %d layers, want %d", c.pass, got, c.want)
 		}

@@ -2,6 +2,7 @@ package train
 
 import (
 	"math"
+	"slices"
 
 	"sweetspot/inference"
 )
@@ -78,10 +79,10 @@ func (r *reference) drop(x []float64, layer int, p place, number int, more ...ui
 	}
 }
 
-// losses returns every exit's mean loss over b.
-func (r *reference) losses(b *batch) []float64 {
-	losses := make([]float64, len(r.config.Exits))
-	for row, label := range b.labels {
+// answers returns every exit's logits of every row of b.
+func (r *reference) answers(b *batch) [][][]float64 {
+	answers := make([][][]float64, len(r.config.Exits))
+	for row := range b.labels {
 		lo, hi := int(b.Starts[row]), int(b.Starts[row+1])
 		x := r.embed(b, lo, hi)
 		exit := 0
@@ -90,11 +91,78 @@ func (r *reference) losses(b *batch) []float64 {
 			if r.config.Exits[exit] != l+1 {
 				continue
 			}
-			losses[exit] += r.loss(exit, x, row, int(label)) / float64(len(b.labels))
+			answers[exit] = append(answers[exit], r.logits(exit, x, row))
 			exit++
 		}
 	}
+	return answers
+}
+
+// losses returns every exit's mean loss over b on the labels.
+func (r *reference) losses(b *batch) []float64 {
+	losses := make([]float64, len(r.config.Exits))
+	for exit, rows := range r.answers(b) {
+		for row, logits := range rows {
+			losses[exit] -= math.Log(softmax(logits, 1)[b.labels[row]]) / float64(len(rows))
+		}
+	}
 	return losses
+}
+
+// objectives returns what every exit is to make small for every row: its loss on
+// the label, and how far it is from the teacher's answers, the last exit's.
+func (r *reference) objectives(b *batch, teacher [][]float64) [][]float64 {
+	d := r.options.Method.Distill
+	objectives := make([][]float64, len(r.config.Exits))
+	for exit, rows := range r.answers(b) {
+		for row, logits := range rows {
+			sum := -math.Log(softmax(logits, 1)[b.labels[row]])
+			if d.Weight > 0 && exit < len(objectives)-1 {
+				t := float64(d.Temperature)
+				p, q := softmax(logits, t), softmax(teacher[row], t)
+				for c := range q {
+					sum += float64(d.Weight) * t * t * q[c] * math.Log(q[c]/p[c])
+				}
+			}
+			objectives[exit] = append(objectives[exit], sum)
+		}
+	}
+	return objectives
+}
+
+// gates returns for every exit and row the share of the deeper exits' gradient
+// that the gate lets through.
+func (r *reference) gates(answers [][][]float64, labels []int32) [][]float64 {
+	gate := r.options.Method.Gate
+	gates := make([][]float64, len(answers))
+	for exit, rows := range answers {
+		for row, logits := range rows {
+			p := softmax(logits, 1)
+			right := p[labels[row]]
+			share := 1.0
+			switch {
+			case gate.Kind == SoftGate:
+				share = 1 - right
+			case gate.Kind == HardGate && right >= float64(gate.Confidence) && right == slices.Max(p):
+				share = 0
+			}
+			gates[exit] = append(gates[exit], share)
+		}
+	}
+	return gates
+}
+
+func softmax(logits []float64, temperature float64) []float64 {
+	p := make([]float64, len(logits))
+	var sum float64
+	for c, z := range logits {
+		p[c] = math.Exp(z / temperature)
+		sum += p[c]
+	}
+	for c := range p {
+		p[c] /= sum
+	}
+	return p
 }
 
 func (r *reference) embed(b *batch, lo, hi int) [][]float64 {
@@ -169,7 +237,7 @@ func (r *reference) attention(l int, x [][]float64, row int) [][]float64 {
 	return out
 }
 
-func (r *reference) loss(exit int, x [][]float64, row, label int) float64 {
+func (r *reference) logits(exit int, x [][]float64, row int) []float64 {
 	pooled := append([]float64(nil), x[0]...)
 	if r.config.Pooling[exit] == inference.Mean {
 		clear(pooled)
@@ -184,10 +252,5 @@ func (r *reference) loss(exit int, x [][]float64, row, label int) float64 {
 		squashed[i] = math.Tanh(v)
 	}
 	r.drop(squashed, r.config.Exits[exit], placePooled, row)
-	logits := r.linear([][]float64{squashed}, exitPrefix(exit)+"classifier")[0]
-	var sum float64
-	for _, z := range logits {
-		sum += math.Exp(z)
-	}
-	return math.Log(sum) - logits[label]
+	return r.linear([][]float64{squashed}, exitPrefix(exit)+"classifier")[0]
 }

@@ -14,8 +14,7 @@ import (
 // learnsFromTips reports whether the gradient of group g's output is 0 but at
 // the tips.
 func (n *network) learnsFromTips(g int) bool {
-	last := g == len(n.config.Exits)-1
-	return n.config.Pooling[g] == inference.CLS && (last || n.options.Method.Pass == 0)
+	return n.config.Pooling[g] == inference.CLS && n.phase.pass[g] == 0
 }
 
 // forwardsTips reports whether layer l's output is read at the tips alone.

@@ -129,6 +129,7 @@ func (t *Trainer) step(steps int) (Progress, error) {
 	}
 	t.batch.fill(t.rows, t.batches[t.done%perEpoch])
 	t.batch.forget(t.options.UnknownRate, t.words, t.options.Seed, t.done)
+	t.setPhase(steps)
 	losses := t.network.gradients(&t.batch, t.done)
 	if !finite(losses) {
 		return Progress{}, fmt.Errorf("step %d: the loss is %v; a lower learning rate may help", t.done+1, losses)
@@ -139,6 +140,17 @@ func (t *Trainer) step(steps int) (Progress, error) {
 		Step: t.done, Steps: steps, Epoch: t.epoch + 1, Epochs: t.options.Epochs,
 		Tokens: t.batch.tokens(), Losses: losses, EpochEnds: t.done%perEpoch == 0,
 	}, nil
+}
+
+// setPhase tells the network which phase of the run the next step belongs to.
+func (t *Trainer) setPhase(steps int) {
+	n := t.network
+	switch opens := t.done < t.options.Method.Opening.opens(steps); {
+	case opens && n.phase != n.opening:
+		n.setPhase(n.opening)
+	case !opens && n.phase != n.main:
+		n.setPhase(n.main)
+	}
 }
 
 // Config returns the model's shape.

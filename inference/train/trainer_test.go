@@ -52,36 +52,44 @@ func TestResumedRunEqualsUninterruptedRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, stopAt := range []int{0, 1, 8, 11} {
-		ctx, cancel := context.WithCancelCause(t.Context())
-		stopped := newTrainer(t, nil)
-		stop := errors.New("stop here")
-		if stopAt == 0 {
-			cancel(stop)
-		}
-		err := stopped.Run(ctx, func(p Progress) error {
-			if p.Step == stopAt {
-				cancel(stop)
-			}
-			return nil
-		})
-		if !errors.Is(err, stop) || stopped.Done() != stopAt {
-			t.Fatalf("stopped after step %d with %v, want step %d and %v", stopped.Done(), err, stopAt, stop)
-		}
-		var file bytes.Buffer
-		if err := stopped.Save(&file); err != nil {
-			t.Fatal(err)
-		}
-		resumed := newTrainer(t, nil)
-		if err := resumed.Resume(&file); err != nil {
-			t.Fatal(err)
-		}
-		if err := resumed.Run(t.Context(), ignore); err != nil {
-			t.Fatal(err)
-		}
+		resumed := resumeAt(t, stopAt, nil)
 		if i := firstDifference(resumed.network.weights, whole.network.weights); i >= 0 {
 			t.Errorf("resumed after step %d: weight %d differs", stopAt, i)
 		}
 	}
+}
+
+// resumeAt stops a run after some steps, and returns another trainer that went
+// on from its checkpoint to the end.
+func resumeAt(t *testing.T, stopAt int, change func(c *inference.Config, o *Options)) *Trainer {
+	t.Helper()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	stopped := newTrainer(t, change)
+	stop := errors.New("stop here")
+	if stopAt == 0 {
+		cancel(stop)
+	}
+	err := stopped.Run(ctx, func(p Progress) error {
+		if p.Step == stopAt {
+			cancel(stop)
+		}
+		return nil
+	})
+	if !errors.Is(err, stop) || stopped.Done() != stopAt {
+		t.Fatalf("stopped after step %d with %v, want step %d and %v", stopped.Done(), err, stopAt, stop)
+	}
+	var file bytes.Buffer
+	if err := stopped.Save(&file); err != nil {
+		t.Fatal(err)
+	}
+	resumed := newTrainer(t, change)
+	if err := resumed.Resume(&file); err != nil {
+		t.Fatal(err)
+	}
+	if err := resumed.Run(t.Context(), ignore); err != nil {
+		t.Fatal(err)
+	}
+	return resumed
 }
 
 func TestCheckpointOfAnotherRunIsRefused(t *testing.T) {
@@ -139,7 +147,7 @@ func TestTrainingLearns(t *testing.T) {
 }
 
 func TestTensorsAreThoseOfTheModel(t *testing.T) {
-	for name, method := range map[string]Method{"own poolers": {}, "a shared pooler": {Pass: 1, SharedPooler: true}} {
+	for name, method := range map[string]Method{"own poolers": {}, "a shared pooler": {Pass: []float32{1}, SharedPooler: true}} {
 		t.Run(name, func(t *testing.T) {
 			tr := newTrainer(t, func(_ *inference.Config, o *Options) { o.Method = method })
 			dir := tr.Directory()
@@ -181,7 +189,17 @@ func TestWhatCannotBeTrainedIsRefused(t *testing.T) {
 		{"batches of no rows", func(s settings) { s.o.BatchRows = 0 }, "batch is 0"},
 		{"a learning rate that is no number", func(s settings) { s.o.Rate = math.NaN() }, "learning rate"},
 		{"a dropout of everything", func(s settings) { s.o.Dropout = 1 }, "dropout"},
-		{"a share above 1", func(s settings) { s.o.Method.Pass = 2 }, "share 2"},
+		{"a share above 1", func(s settings) { s.o.Method.Pass = []float32{2} }, "share 2"},
+		{"two shares for one boundary", func(s settings) { s.o.Method.Pass = []float32{1, 1} }, "2 shares of the gradient for 1 boundaries"},
+		{"three gradient scales for two exits", func(s settings) { s.o.Method.Scale = []float32{1, 1, 1} }, "3 gradient scales for 2 exits"},
+		{"a negative gradient scale", func(s settings) { s.o.Method.Scale = []float32{1, -1} }, "gradient scale of an exit is -1"},
+		{"distilled at no temperature", func(s settings) { s.o.Method.Distill.Weight = 1 }, "temperature of the last exit's answers is 0"},
+		{"distilled by a negative weight", func(s settings) { s.o.Method.Distill.Weight = -1 }, "weight of the last exit's answers is -1"},
+		{"a gate where nothing passes", func(s settings) { s.o.Method.Gate.Kind = SoftGate }, "passes none"},
+		{"a gate of a kind that does not exist", func(s settings) { s.o.Method.Gate.Kind = "rusty" }, `gate "rusty"`},
+		{"a gate at a confidence above 1", func(s settings) { s.o.Method.Gate = Gate{HardGate, 2} }, "confidence of the gate is 2"},
+		{"an opening that takes all steps", func(s settings) { s.o.Method.Opening = Opening{1, LastOnly} }, "share 1 of the steps"},
+		{"an opening of a kind that does not exist", func(s settings) { s.o.Method.Opening = Opening{0.5, "grand"} }, `opening "grand"`},
 		{"no rows", func(s settings) { *s.rows = nil }, "no training rows"},
 		{"a row that is too long", func(s settings) { (*s.rows)[3].Tokens = make([]int32, 41) }, "row 3 has 41 tokens"},
 		{"a token outside the vocabulary", func(s settings) { (*s.rows)[3].Tokens = []int32{60} }, "outside the vocabulary"},
