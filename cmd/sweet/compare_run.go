@@ -139,13 +139,12 @@ func (r *comparisonRun) run(ctx context.Context) error {
 // parts returns the models that are trained one after another: one, or with
 // Multi-Model one that ends at each exit.
 func (r *comparisonRun) parts() []inference.Config {
-	if r.result.Method != "mm" {
+	if r.result.Method != string(inference.MultiModel) {
 		return []inference.Config{r.config}
 	}
 	parts := make([]inference.Config, len(r.config.Exits))
-	for i, e := range r.config.Exits {
-		parts[i] = r.config
-		parts[i].Layers, parts[i].Exits, parts[i].Pooling = e, []int{e}, r.config.Pooling[i:i+1]
+	for i := range parts {
+		parts[i] = r.config.Model(i)
 	}
 	return parts
 }
@@ -154,12 +153,8 @@ func (r *comparisonRun) parts() []inference.Config {
 func (r *comparisonRun) fit(ctx context.Context, e *cpu.Engine, c inference.Config, trained *int) (*train.Trainer, error) {
 	o := r.settings
 	o.ExitWeights = slices.Repeat([]float32{1}, len(c.Exits))
-	method := inference.Method(r.result.Method)
-	if method == "mm" {
-		method = inference.EarlyExit
-	}
 	var err error
-	if o.Method, err = train.MethodOf(method, len(c.Exits)); err != nil {
+	if o.Method, err = train.MethodOf(inference.Method(r.result.Method), len(c.Exits)); err != nil {
 		return nil, usagef("--methods: %w", err)
 	}
 	t, err := train.New(c, o, r.train, r.words, e)
