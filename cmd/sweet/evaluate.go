@@ -25,6 +25,7 @@ type evaluateOptions struct {
 	kernels             string
 	threads             int
 	maxTokens           int
+	metric, positive    string
 	json                bool
 }
 
@@ -34,7 +35,7 @@ func newEvaluateCommand() *cobra.Command {
 		Use:   "evaluate --model DIR|bundled --data FILE",
 		Short: "Measure the exits of a model on labeled texts",
 		Long: `Run labeled texts through all exits of a model, as the worker would, and print the
-accuracy of every exit, its agreement with the last one, and what becomes of both
+accuracy of every exit (or --metric), its agreement with the last one, and what becomes of both
 and of the layers run where texts leave as soon as they are as sure as a
 threshold, the same for all exits.`,
 		Args: cobra.NoArgs,
@@ -47,7 +48,8 @@ threshold, the same for all exits.`,
 	f.IntVar(&o.maxTokens, "max-tokens", 0, "tokens kept per text; 0 is the model's")
 	f.StringVar(&o.kernels, "cpu", "auto", "kernel set: avx512, avx2, portable or auto")
 	f.IntVar(&o.threads, "threads", 0, "compute threads; 0 is all cores")
-	f.BoolVar(&o.json, "json", false, "print JSON")
+	metricFlags(f.StringVar, &o.metric, &o.positive)
+	f.BoolVar(&o.json, "json", false, "print JSON, with all metrics")
 	return c
 }
 
@@ -76,6 +78,10 @@ func runEvaluate(c *cobra.Command, o evaluateOptions) error {
 	case o.data == "":
 		return usagef("--data is missing: name a TSV file of labeled texts")
 	}
+	metric, err := train.ParseMetric(o.metric)
+	if err != nil {
+		return usagef("--metric: %w", err)
+	}
 	examples, err := train.ReadExamples(o.data)
 	if err != nil {
 		return err
@@ -93,6 +99,10 @@ func runEvaluate(c *cobra.Command, o evaluateOptions) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", o.model, err)
 	}
+	positive, err := train.PositiveLabel(m.Config(), o.positive)
+	if err != nil {
+		return usagef("--positive: %w", err)
+	}
 	x, err := train.Measure(c.Context(), m, rows)
 	if c.Context().Err() != nil {
 		return errStopped
@@ -100,11 +110,11 @@ func runEvaluate(c *cobra.Command, o evaluateOptions) error {
 	if err != nil {
 		return fmt.Errorf("measuring %s on %s: %w", o.model, o.data, err)
 	}
-	e := evaluation{Texts: len(rows), Exits: x.Exits(), Sweep: x.Sweep(sweepThresholds), Levels: byLevel(x, levels)}
+	e := evaluation{Texts: len(rows), Exits: x.Exits(positive), Sweep: x.Sweep(positive, sweepThresholds), Levels: byLevel(x, levels)}
 	if o.json {
 		return json.NewEncoder(c.OutOrStdout()).Encode(e)
 	}
-	return e.print(c.OutOrStdout(), m.Config().Layers)
+	return e.print(c.OutOrStdout(), m.Config().Layers, metric)
 }
 
 // open loads the model and makes rows of the examples.
@@ -173,16 +183,16 @@ func byLevel(x *train.Measurement, levels []string) []levelScore {
 }
 
 // print writes the evaluation as tables.
-func (e *evaluation) print(w io.Writer, layers int) error {
+func (e *evaluation) print(w io.Writer, layers int, metric train.Metric) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintf(w, "%d texts\n\n", e.Texts)
-	fmt.Fprintln(t, "exit\tlayers\taccuracy\tagreement\t")
+	fmt.Fprintf(t, "exit\tlayers\t%s\tagreement\t\n", metric)
 	for i, x := range e.Exits {
-		fmt.Fprintf(t, "%d\t%d\t%.2f %%\t%.2f %%\t\n", i+1, x.Layer, 100*x.Accuracy, 100*x.Agreement)
+		fmt.Fprintf(t, "%d\t%d\t%s\t%.2f %%\t\n", i+1, x.Layer, score(x.Scores, metric), 100*x.Agreement)
 	}
 	fmt.Fprintln(t)
 	if len(e.Levels) > 0 {
-		fmt.Fprint(t, "level\ttexts\t")
+		fmt.Fprint(t, "level, accuracy\ttexts\t")
 		for i := range e.Exits {
 			fmt.Fprintf(t, "exit %d\t", i+1)
 		}
@@ -196,10 +206,10 @@ func (e *evaluation) print(w io.Writer, layers int) error {
 		}
 		fmt.Fprintln(t)
 	}
-	fmt.Fprintln(t, "threshold\tmean layers\tsaved\taccuracy\tagreement\t")
+	fmt.Fprintf(t, "threshold\tmean layers\tsaved\t%s\tagreement\t\n", metric)
 	for _, p := range e.Sweep {
-		fmt.Fprintf(t, "%.3f\t%.2f\t%.1f %%\t%.2f %%\t%.2f %%\t\n",
-			p.Threshold, p.MeanLayers, 100*(1-p.MeanLayers/float64(layers)), 100*p.Accuracy, 100*p.Agreement)
+		fmt.Fprintf(t, "%.3f\t%.2f\t%.1f %%\t%s\t%.2f %%\t\n",
+			p.Threshold, p.MeanLayers, 100*(1-p.MeanLayers/float64(layers)), score(p.Scores, metric), 100*p.Agreement)
 	}
 	return errors.Join(t.Flush())
 }

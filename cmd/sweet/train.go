@@ -42,10 +42,11 @@ type trainOptions struct {
 	exitWeights []float64
 	settings    train.Options
 
-	store   string
-	kernels string
-	threads int
-	json    bool
+	metric, positive string
+	store            string
+	kernels          string
+	threads          int
+	json             bool
 }
 
 func newTrainCommand() *cobra.Command {
@@ -98,6 +99,7 @@ Ctrl-C saves; the same command with --resume goes on exactly.`,
 	f.Float64Var(&s.Dropout, "dropout", s.Dropout, "probability that an activation is dropped")
 	f.Float64Var(&s.UnknownRate, "unk-rate", s.UnknownRate, "probability that a token is read as [UNK]")
 	f.Uint64Var(&s.Seed, "seed", s.Seed, "of weights, order and dropout; the same seed gives the same model")
+	metricFlags(f.StringVar, &o.metric, &o.positive)
 	f.StringVar(&o.store, "store", "f32", "numbers of the model file: f32 or bf16, half the size")
 	f.StringVar(&o.kernels, "cpu", "auto", "kernel set: avx512, avx2, portable or auto")
 	f.IntVar(&o.threads, "threads", 0, "compute threads; 0 is all cores")
@@ -144,6 +146,9 @@ func (o *trainOptions) check() error {
 	case o.threads < 0:
 		return fmt.Errorf("--threads %d: want 0 or more", o.threads)
 	}
+	if _, err := train.ParseMetric(o.metric); err != nil {
+		return fmt.Errorf("--metric: %w", err)
+	}
 	return nil
 }
 
@@ -155,6 +160,7 @@ type trainRun struct {
 	tokenizer []inference.File
 	train     []train.Row
 	dev, test []train.Row
+	positive  int // label that F1 is of
 	engine    *cpu.Engine
 	device    *cpu.Device // what exits are measured on
 	trainer   *train.Trainer
@@ -176,6 +182,9 @@ func (o *trainOptions) prepare(talk io.Writer) (*trainRun, error) {
 	tokens, err := r.prepareModel(data, talk)
 	if err != nil {
 		return nil, err
+	}
+	if r.positive, err = train.PositiveLabel(r.config, o.positive); err != nil {
+		return nil, usagef("--positive: %w", err)
 	}
 	limit := min(o.maxLength, r.config.Positions)
 	for _, part := range []struct {
@@ -243,7 +252,7 @@ func (r *trainRun) startAnew(talk io.Writer) error {
 
 // run takes the steps, measures the exits after each epoch, and saves.
 func (r *trainRun) run(ctx context.Context, talk io.Writer) error {
-	show := newTrainProgress(talk, r.trainer.Done(), r.trainer.Steps())
+	show := newTrainProgress(talk, r.trainer.Done(), r.trainer.Steps(), train.Metric(r.options.metric))
 	defer show.close()
 	return r.trainer.Run(ctx, func(p train.Progress) error {
 		show.step(p)
@@ -275,7 +284,7 @@ func (r *trainRun) measure(ctx context.Context, dir *inference.Directory, rows [
 	if err != nil {
 		return nil, fmt.Errorf("measuring the exits: %w", err)
 	}
-	return x.Exits(), nil
+	return x.Exits(r.positive), nil
 }
 
 // checkpoint writes the state of the run beside its place, then moves it there.
@@ -350,22 +359,22 @@ func (r *trainRun) finish(c *cobra.Command) error {
 	if r.options.json {
 		return json.NewEncoder(c.OutOrStdout()).Encode(result)
 	}
-	return result.print(c.OutOrStdout(), r.config.Exits)
+	return result.print(c.OutOrStdout(), r.config.Exits, train.Metric(r.options.metric))
 }
 
-// print writes the accuracy of every exit as a table.
-func (t *trainResult) print(w io.Writer, exits []int) error {
+// print writes the score of every exit as a table.
+func (t *trainResult) print(w io.Writer, exits []int, metric train.Metric) error {
 	fmt.Fprintf(w, "wrote %s, model %s\n", t.Out, t.Digest)
 	if t.Dev == nil && t.Test == nil {
 		return nil
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(table, "exit\tlayers\tdev\ttest\t")
+	fmt.Fprintf(table, "exit\tlayers\tdev %s\ttest %s\t\n", metric, metric)
 	cell := func(scores []train.ExitScore, i int) string {
 		if scores == nil {
 			return "-"
 		}
-		return fmt.Sprintf("%.2f %%", 100*scores[i].Accuracy)
+		return score(scores[i].Scores, metric)
 	}
 	for i, layer := range exits {
 		fmt.Fprintf(table, "%d\t%d\t%s\t%s\t\n", i+1, layer, cell(t.Dev, i), cell(t.Test, i))

@@ -19,6 +19,7 @@ import (
 // line now and then.
 type trainProgress struct {
 	out    io.Writer
+	metric train.Metric
 	bars   *mpb.Progress // nil where there is no terminal
 	bar    *mpb.Bar
 	text   atomic.Pointer[string] // beside the bar
@@ -32,8 +33,8 @@ type trainProgress struct {
 // showEvery is the time between two lines.
 const showEvery = 10 * time.Second
 
-func newTrainProgress(out io.Writer, done, steps int) *trainProgress {
-	p := &trainProgress{out: out, first: done, start: time.Now(), shown: time.Now()}
+func newTrainProgress(out io.Writer, done, steps int, metric train.Metric) *trainProgress {
+	p := &trainProgress{out: out, metric: metric, first: done, start: time.Now(), shown: time.Now()}
 	if f, ok := out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		p.bars = mpb.New(mpb.WithOutput(out), mpb.WithWidth(40))
 		text := func(decor.Statistics) string {
@@ -82,12 +83,12 @@ func (p *trainProgress) describe(now train.Progress) string {
 		now.Epoch, now.Epochs, losses.String(), float64(p.tokens)/spent.Seconds(), left.Round(time.Second))
 }
 
-// epoch shows the exits' accuracy on the development examples.
+// epoch shows the exits' scores on the development examples.
 func (p *trainProgress) epoch(now train.Progress, scores []train.ExitScore) {
 	var line strings.Builder
-	fmt.Fprintf(&line, "epoch %d of %d: dev accuracy by exit", now.Epoch, now.Epochs)
+	fmt.Fprintf(&line, "epoch %d of %d: dev %s by exit", now.Epoch, now.Epochs, p.metric)
 	for _, s := range scores {
-		fmt.Fprintf(&line, " %.2f %%", 100*s.Accuracy)
+		fmt.Fprintf(&line, " %s", score(s.Scores, p.metric))
 	}
 	line.WriteByte('\n')
 	out := p.out

@@ -104,6 +104,21 @@ func TestTrainedModelIsEvaluated(t *testing.T) {
 	}
 }
 
+func TestMetricIsShown(t *testing.T) {
+	data, dir := writeFruit(t), filepath.Join(t.TempDir(), "model")
+	trainFruit(t, fruitArgs(data, dir))
+	for metric, percent := range map[string]bool{"accuracy": true, "f1": true, "mcc": false} {
+		out, err := runSweet(t.Context(), newCommand(), io.Discard, "evaluate", "--model", dir, "--data", filepath.Join(data, "test.tsv"), "--metric", metric)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fields := strings.Fields(out[strings.Index(out, "exit"):])
+		if fields[2] != metric || (fields[7] == "%") != percent {
+			t.Errorf("--metric %s: got %q, want it at the head of its column and in percent: %v", metric, out, percent)
+		}
+	}
+}
+
 // A stopper stops a run once it has said that an epoch is over.
 type stopper struct{ stop func() }
 
@@ -177,6 +192,9 @@ func TestBadTrainingFlagsAreUsageErrors(t *testing.T) {
 		{"exit weights of another number", fruitArgs(data, out, "--exit-weights", "1,2,3"), "--exit-weights"},
 		{"heads that do not divide the width", fruitArgs(data, out, "--heads", "3"), "num_attention_heads"},
 		{"unknown numbers", fruitArgs(data, out, "--store", "int8"), "--store"},
+		{"an unknown metric", fruitArgs(data, out, "--metric", "bleu"), "--metric"},
+		{"a positive label that is none", fruitArgs(data, out, "--positive", "kiwi"), "--positive"},
+		{"a positive label of three", fruitArgs(data, out, "--positive", "plum"), "--positive"},
 		{"dropout of everything", fruitArgs(data, out, "--dropout", "1"), "dropout"},
 	}
 	for _, c := range cases {
@@ -206,7 +224,7 @@ func TestDefaultExits(t *testing.T) {
 
 func TestProgressSaysWhatIsLeft(t *testing.T) {
 	var out bytes.Buffer
-	p := newTrainProgress(&out, 4, 5)
+	p := newTrainProgress(&out, 4, 5, train.Accuracy)
 	p.step(train.Progress{Step: 5, Steps: 5, Epoch: 1, Epochs: 1, Tokens: 10, Losses: []float64{1.5, 0.25}})
 	p.close()
 	for _, want := range []string{"step 5 of 5", "epoch 1 of 1", "loss 1.500 0.250", "tokens/s", "0s left"} {

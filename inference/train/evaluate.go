@@ -9,6 +9,7 @@ import (
 
 // A Measurement is what every exit of a model answers to every row of a set.
 type Measurement struct {
+	classes int
 	labels  []int32            // (R) the right ones
 	layers  []int              // (exits) run by a row that leaves there
 	answers [][]inference.Exit // (exits, R)
@@ -19,7 +20,7 @@ func Measure(ctx context.Context, m *inference.Model, rows []Row) (*Measurement,
 	if len(rows) == 0 {
 		return nil, errors.New("there are no rows to measure")
 	}
-	x := &Measurement{labels: make([]int32, len(rows))}
+	x := &Measurement{classes: len(m.Labels), labels: make([]int32, len(rows))}
 	in := make([]inference.Row, len(rows))
 	for i, r := range rows {
 		if r.Label < 0 {
@@ -45,17 +46,18 @@ func Measure(ctx context.Context, m *inference.Model, rows []Row) (*Measurement,
 
 // ExitScore says how good one exit is on its own.
 type ExitScore struct {
-	Layer     int     `json:"layer"`
-	Accuracy  float64 `json:"accuracy"`  // share of rows whose label it gives
+	Layer int `json:"layer"`
+	Scores
 	Agreement float64 `json:"agreement"` // share of rows on which it answers as the last exit does
 }
 
-// Exits scores every exit.
-func (x *Measurement) Exits() []ExitScore {
+// Exits scores every exit; positive is the label that F1 is of, see
+// [Tally.Scores].
+func (x *Measurement) Exits(positive int) []ExitScore {
 	scores := make([]ExitScore, len(x.answers))
 	for stage := range scores {
-		accuracy, agreement := x.score(nil, func(int) int { return stage })
-		scores[stage] = ExitScore{Layer: x.layers[stage], Accuracy: accuracy, Agreement: agreement}
+		s, agreement := x.score(positive, nil, func(int) int { return stage })
+		scores[stage] = ExitScore{Layer: x.layers[stage], Scores: s, Agreement: agreement}
 	}
 	return scores
 }
@@ -64,25 +66,27 @@ func (x *Measurement) Exits() []ExitScore {
 func (x *Measurement) AccuracyOf(keep func(row int) bool) []float64 {
 	accuracies := make([]float64, len(x.answers))
 	for stage := range accuracies {
-		accuracies[stage], _ = x.score(keep, func(int) int { return stage })
+		s, _ := x.score(0, keep, func(int) int { return stage })
+		accuracies[stage] = s.Accuracy
 	}
 	return accuracies
 }
 
 // A Point is how good the model is where rows leave at one threshold.
 type Point struct {
-	Threshold  float64 `json:"threshold"`
-	Accuracy   float64 `json:"accuracy"`
+	Threshold float64 `json:"threshold"`
+	Scores
 	Agreement  float64 `json:"agreement"`
 	MeanLayers float64 `json:"mean_layers"`
 }
 
-// Sweep scores the model for each threshold, the same for all exits.
-func (x *Measurement) Sweep(thresholds []float64) []Point {
+// Sweep scores the model for each threshold, the same for all exits; positive is
+// the label that F1 is of.
+func (x *Measurement) Sweep(positive int, thresholds []float64) []Point {
 	points := make([]Point, len(thresholds))
 	for i, threshold := range thresholds {
 		layers := 0
-		accuracy, agreement := x.score(nil, func(row int) int {
+		s, agreement := x.score(positive, nil, func(row int) int {
 			stage := 0
 			for stage < len(x.answers)-1 && !(float64(x.answers[stage][row].Confidence) >= threshold) {
 				stage++
@@ -91,30 +95,29 @@ func (x *Measurement) Sweep(thresholds []float64) []Point {
 			return stage
 		})
 		points[i] = Point{
-			Threshold: threshold, Accuracy: accuracy, Agreement: agreement,
+			Threshold: threshold, Scores: s, Agreement: agreement,
 			MeanLayers: float64(layers) / float64(len(x.labels)),
 		}
 	}
 	return points
 }
 
-// score returns accuracy and agreement over the rows that keep says, nil for
-// all, where each row leaves at the stage that leave says.
-func (x *Measurement) score(keep func(row int) bool, leave func(row int) int) (accuracy, agreement float64) {
+// score returns the metrics and the agreement over the rows that keep says, nil
+// for all, where each row leaves at the stage that leave says.
+func (x *Measurement) score(positive int, keep func(row int) bool, leave func(row int) int) (scores Scores, agreement float64) {
 	last := x.answers[len(x.answers)-1]
-	var right, agree, all int
+	tally := NewTally(x.classes)
+	var agree, all int
 	for row, label := range x.labels {
 		if keep != nil && !keep(row) {
 			continue
 		}
 		all++
 		got := x.answers[leave(row)][row].Label
-		if got == int(label) {
-			right++
-		}
+		tally.Add(int(label), got)
 		if got == last[row].Label {
 			agree++
 		}
 	}
-	return float64(right) / float64(all), float64(agree) / float64(all)
+	return tally.Scores(positive), float64(agree) / float64(all)
 }
