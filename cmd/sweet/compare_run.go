@@ -94,8 +94,8 @@ func (r *comparisonRun) run(ctx context.Context) error {
 	engine := cpu.NewEngine(kernels, r.comparison.options.threads)
 	defer engine.Close()
 	r.result.Kernels = fmt.Sprintf("%s/%d", kernels.Name(), engine.Threads())
-	dev, test := compare.Answers{Classes: len(r.config.Labels)}, compare.Answers{Classes: len(r.config.Labels)}
-	dev.Labels, test.Labels = labelsOf(r.dev), labelsOf(r.test)
+	classes := len(r.config.Labels)
+	dev, test := exitAnswers{labels: labelsOf(r.dev), classes: classes}, exitAnswers{labels: labelsOf(r.test), classes: classes}
 	trained := 0
 	for _, part := range r.parts() {
 		t, err := r.fit(ctx, engine, part, &trained)
@@ -104,14 +104,14 @@ func (r *comparisonRun) run(ctx context.Context) error {
 		}
 		for _, set := range []struct {
 			rows    []train.Row
-			answers *compare.Answers
+			answers *exitAnswers
 			counts  bool // its times are reported
 		}{{r.dev, &dev, false}, {r.test, &test, true}} {
 			x, err := r.measure(ctx, t.Directory(), set.rows)
 			if err != nil {
 				return fmt.Errorf("measuring the exits: %w", err)
 			}
-			set.answers.Logits = append(set.answers.Logits, x.logits...)
+			set.answers.logits = append(set.answers.logits, x.logits...)
 			if set.counts {
 				r.result.StageMillis = append(r.result.StageMillis, x.millis...)
 			}
@@ -125,14 +125,14 @@ func (r *comparisonRun) run(ctx context.Context) error {
 		}
 	}
 	r.result.TokensPerSecond = float64(trained) / r.result.TrainSeconds
-	targets := make([]int, len(dev.Labels))
-	for i, l := range dev.Labels {
+	targets := make([]int, len(dev.labels))
+	for i, l := range dev.labels {
 		targets[i] = int(l)
 	}
-	for _, logits := range dev.Logits {
-		r.result.Temperatures = append(r.result.Temperatures, calibrate.FitTemperature(logits, dev.Classes, targets))
+	for _, logits := range dev.logits {
+		r.result.Temperatures = append(r.result.Temperatures, calibrate.FitTemperature(logits, dev.classes, targets))
 	}
-	r.result.Score(test)
+	scoreRun(&r.result, test)
 	return nil
 }
 

@@ -90,8 +90,7 @@ func (t *Tally) margins() (right int, rights, givens []int, all int) {
 }
 
 // f1 returns 2·TP/(2·TP + FP + FN) of the positive label, or the mean over all
-// labels where there are not two. A label that is neither right nor given
-// anywhere scores 0, as in scikit-learn.
+// labels that occur where there are not two, as in scikit-learn.
 func (t *Tally) f1(positive int, rights, givens []int) float64 {
 	of := func(c int) float64 {
 		if rights[c]+givens[c] == 0 {

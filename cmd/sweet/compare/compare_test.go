@@ -47,53 +47,6 @@ func TestInterpolationAndArea(t *testing.T) {
 	}
 }
 
-func TestScoreCountsByHand(t *testing.T) {
-	// Two labels, five texts; logits of the second label are 0, so the first
-	// label's logit decides. Exit 1 is right on three, exit 2 on four.
-	r := exampleRun("ee", 1, 0, 0)
-	r.Temperatures = []float64{1, 1}
-	r.Score(Answers{
-		Labels: []int32{0, 0, 0, 1, 1}, Classes: 2,
-		Logits: [][]float32{
-			{3, 0, -1, 0, 2, 0, 1, 0, -9, 0},
-			{3, 0, 1, 0, 2, 0, 1, 0, -9, 0},
-		},
-	})
-	if r.Test != 5 || !near(r.Accuracy[0], 0.6) || !near(r.Accuracy[1], 0.8) {
-		t.Errorf("%d texts, accuracy %v, want 5, [0.6 0.8]", r.Test, r.Accuracy)
-	}
-	// Exit 1: label 0 is given 3 times, right 2 of 3. Exit 2: given 4 times, right 3.
-	if !near(r.F1[0], 2*2.0/6) || !near(r.F1[1], 2*3.0/7) {
-		t.Errorf("F1 %v, want [2/3 6/7]", r.F1)
-	}
-	// (tp·tn − fp·fn)/√(…): (2·1 − 1·1)/√(3·3·2·2), (3·1 − 1·0)/√(4·3·2·1).
-	if !near(r.MCC[0], 1.0/6) || !near(r.MCC[1], 3/math.Sqrt(24)) {
-		t.Errorf("Matthews correlation %v, want [1/6 3/√24]", r.MCC)
-	}
-	first, last := r.Curve[0], r.Curve[len(r.Curve)-1]
-	if first.Reach[1] != 0 || !near(first.Accuracy, 0.6) || last.Reach[1] != 1 || !near(last.Accuracy, 0.8) {
-		t.Errorf("the curve goes from %+v to %+v, want from exit 1 alone to exit 2 alone", first, last)
-	}
-	// Probabilities at exit 1: 0.953, 0.731, 0.881, 0.731, 0.9999. At 0.85 the second
-	// and the fourth go on; the second is mended there.
-	for _, p := range r.Curve {
-		if near(p.Threshold, 0.85) && (!near(p.Reach[1], 0.4) || !near(p.Accuracy, 0.8)) {
-			t.Errorf("at %v: %+v, want reach 0.4 and accuracy 0.8", p.Threshold, p)
-		}
-	}
-}
-
-func TestCorrelationOfOneAnswerIsZero(t *testing.T) {
-	c := countConfusion([]int32{0, 1, 2}, []int32{1, 1, 1}, 3)
-	if got := c.mcc(); got != 0 {
-		t.Errorf("got %v, want 0", got)
-	}
-	// Only label 1 is ever hit: F1 2·1/(1+3), the others 0.
-	if got := c.f1(); !near(got, 0.5/3) {
-		t.Errorf("mean F1 is %v, want 1/6", got)
-	}
-}
-
 func TestSignFlip(t *testing.T) {
 	for _, c := range []struct {
 		name        string
