@@ -33,8 +33,8 @@ type Batch struct {
 	ticket   Ticket
 
 	hidden Buffer    // (T, D) activations, changed in place by the stage's layers
-	ids    []int32   // (T) first stage only
-	types  []uint8   // (T) first stage only
+	ids    []int32   // (T) where the stage embeds, else nil
+	types  []uint8   // (T) where the stage embeds, else nil
 	exits  []Exit    // room for Exits
 	logits []float32 // room for Logits; nil unless they are asked for
 }
@@ -63,7 +63,7 @@ func newBatch(m *Model, stage, capacity int) *Batch {
 		hidden: m.device.Buffer(capacity, m.config.Width),
 		exits:  make([]Exit, capacity),
 	}
-	if stage == 0 {
+	if b.embeds() {
 		b.ids, b.types = make([]int32, 0, capacity), make([]uint8, 0, capacity)
 	}
 	return b
@@ -86,17 +86,12 @@ func (b *Batch) Add(r Row) (bool, error) {
 	if !b.Fits(len(r.Tokens)) {
 		return false, nil
 	}
-	b.ids = append(b.ids, r.Tokens...)
-	for i := range r.Tokens {
-		kind := uint8(0)
-		if i >= r.Second {
-			kind = 1
-		}
-		b.types = append(b.types, kind)
-	}
 	b.append(r)
 	return true, nil
 }
+
+// embeds reports whether the batch's stage begins with the tokens themselves.
+func (b *Batch) embeds() bool { return b.model.stages[b.stage].embeds() }
 
 // checkRow reports why r can never be run.
 func (m *Model) checkRow(r Row) error {
@@ -117,7 +112,18 @@ func (m *Model) checkRow(r Row) error {
 	return nil
 }
 
+// append puts r at the end, with what the stage needs of it besides activations.
 func (b *Batch) append(r Row) {
+	if b.embeds() {
+		b.ids = append(b.ids, r.Tokens...)
+		for i := range r.Tokens {
+			kind := uint8(0)
+			if i >= r.Second {
+				kind = 1
+			}
+			b.types = append(b.types, kind)
+		}
+	}
 	b.Starts = append(b.Starts, int32(b.Tokens()+len(r.Tokens)))
 	b.Rows = append(b.Rows, r)
 }
@@ -127,8 +133,9 @@ func (b *Batch) append(r Row) {
 func (b *Batch) Fits(tokens int) bool { return tokens <= b.capacity-b.Tokens() }
 
 // Take packs the listed rows of from, which stands one stage before b and has
-// been waited for, onto the end of b. Where they do not all fit, it is an error
-// and nothing is taken.
+// been waited for, onto the end of b: their activations, or in a Multi-Model,
+// whose every stage begins anew, their tokens. Where they do not all fit, it is
+// an error and nothing is taken.
 func (b *Batch) Take(from *Batch, rows []int) error {
 	switch {
 	case from.model != b.model:
@@ -148,10 +155,9 @@ func (b *Batch) Take(from *Batch, rows []int) error {
 	if !b.Fits(tokens) {
 		return fmt.Errorf("taking rows: they have %d tokens, there is room for %d", tokens, b.capacity-b.Tokens())
 	}
-	if len(rows) == 0 {
-		return nil
+	if len(rows) > 0 && !b.embeds() {
+		b.model.device.Pack(b.hidden, b.Tokens(), from.hidden, from.Starts, rows)
 	}
-	b.model.device.Pack(b.hidden, b.Tokens(), from.hidden, from.Starts, rows)
 	for _, r := range rows {
 		b.append(from.Rows[r])
 	}

@@ -11,7 +11,7 @@ import (
 type Rung struct {
 	Thresholds   Thresholds `json:"thresholds"`
 	Reach        []float64  `json:"reach"`          // share of records that run each stage; Reach[0] = 1
-	Cost         float64    `json:"cost"`           // mean layers run a record, as a share of all layers, in (0, 1]
+	Cost         float64    `json:"cost"`           // mean layers run a record, as a share of those run at full depth, in (0, 1]
 	Disagreement float64    `json:"disagreement"`   // share of certification records whose answer differs from full depth's
 	Bound        float64    `json:"bound"`          // upper confidence bound on Disagreement at level 1−δ
 	Risk         []float64  `json:"risk,omitempty"` // of the records that leave at each exit, the share whose answer differs from full depth's

@@ -8,8 +8,9 @@ import (
 	"path"
 )
 
-// A Model is an encoder with its weights placed on a device. One goroutine at a
-// time may use it and its batches.
+// A Model is an encoder with its weights placed on a device, or all encoders of
+// a Multi-Model, one per stage. One goroutine at a time may use it and its
+// batches.
 type Model struct {
 	Labels []string // (C)
 
@@ -26,18 +27,23 @@ type Model struct {
 	digest    string
 	maxTokens int
 
-	device    Device
-	embedding Embedding
-	stages    []stage
-	largest   int     // tokens of the largest batch
-	scratch   scratch // shared by all batches: the device runs one thing after another
+	device  Device
+	stages  []stage
+	largest int     // tokens of the largest batch
+	scratch scratch // shared by all batches: the device runs one thing after another
 }
 
-// A stage is a run of encoder layers and the exit behind them.
+// A stage is a run of encoder layers and the exit behind them. A stage that
+// embeds begins with the tokens themselves, the others with the activations of
+// the stage before: every stage of a Multi-Model embeds, of other models the
+// first alone.
 type stage struct {
-	layers []layer
-	head   Head
+	embedding Embedding // nil unless the stage embeds
+	layers    []layer
+	head      Head
 }
+
+func (s *stage) embeds() bool { return s.embedding != nil }
 
 // A layer holds the placed weights of one encoder layer.
 type layer struct {
@@ -138,23 +144,10 @@ func place(dir *Directory, d Device, o Options, l Ladder) (*Model, error) {
 	if m.maxTokens < 1 || m.maxTokens > c.Positions {
 		return nil, fmt.Errorf("max tokens %d: want 1 to the model's %d positions", m.maxTokens, c.Positions)
 	}
-	if c.Method == MultiModel {
-		return nil, fmt.Errorf("method %q: the models of a Multi-Model can only be placed one by one", c.Method)
-	}
 	if m.name == "" && c.Name != "" {
 		m.name = path.Base(c.Name)
 	}
-	p := placer{dir: dir, device: d}
-	m.embedding = p.embedding()
-	first := 0
-	for i, last := range c.Exits {
-		s := stage{head: p.head(i, l.Temperatures[i])}
-		for n := first; n < last; n++ {
-			s.layers = append(s.layers, p.layer(n))
-		}
-		m.stages = append(m.stages, s)
-		first = last
-	}
+	m.stages = placeStages(dir, d, l.Temperatures)
 	return m, nil
 }
 
@@ -218,19 +211,19 @@ func (m *Model) Forward(ctx context.Context, b *Batch) error {
 
 // run is the encoder: post-norm layers as in BERT, then the exit's head.
 func (m *Model) run(b *Batch) {
-	d, s, tokens := m.device, m.room(), b.Tokens()
-	if b.stage == 0 {
-		d.Embed(b.hidden, Tokens{IDs: b.ids, Types: b.types, Starts: b.Starts}, m.embedding)
+	d, s, tokens, at := m.device, m.room(), b.Tokens(), &m.stages[b.stage]
+	if at.embeds() {
+		d.Embed(b.hidden, Tokens{IDs: b.ids, Types: b.types, Starts: b.Starts}, at.embedding)
 	}
-	for i := range m.stages[b.stage].layers {
-		l := &m.stages[b.stage].layers[i]
+	for i := range at.layers {
+		l := &at.layers[i]
 		d.Linear(s.qkv, b.hidden, tokens, l.qkv, Identity)
 		d.Attend(s.attended, s.qkv, b.Starts, m.config.Heads)
 		d.LinearNorm(b.hidden, s.attended, tokens, l.attended, l.attentionNorm)
 		d.Linear(s.inner, b.hidden, tokens, l.up, GELU)
 		d.LinearNorm(b.hidden, s.inner, tokens, l.down, l.outputNorm)
 	}
-	d.Answer(b.Exits, b.Logits, b.hidden, b.Starts, m.stages[b.stage].head)
+	d.Answer(b.Exits, b.Logits, b.hidden, b.Starts, at.head)
 }
 
 // room returns scratch for the largest batch. A device frees nothing before it

@@ -45,7 +45,12 @@ func modelFS(t *testing.T, config map[string]any, ts []inference.Tensor) fstest.
 // smallModel returns a small model of two stages on the plain device.
 func smallModel(t *testing.T) *inference.Model {
 	t.Helper()
-	m, err := inference.New(devicetest.Random(small(), 1), devicetest.Reference(), inference.Options{})
+	return modelOf(t, small())
+}
+
+func modelOf(t *testing.T, c inference.Config) *inference.Model {
+	t.Helper()
+	m, err := inference.New(devicetest.Random(c, 1), devicetest.Reference(), inference.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -233,7 +238,14 @@ func TestAdd(t *testing.T) {
 }
 
 func TestBatchOutOfTurn(t *testing.T) {
-	m, ctx := smallModel(t), t.Context()
+	for _, c := range []inference.Config{small(), multi()} {
+		t.Run(string(c.Method), func(t *testing.T) { batchOutOfTurn(t, modelOf(t, c)) })
+	}
+}
+
+func batchOutOfTurn(t *testing.T, m *inference.Model) {
+	t.Helper()
+	ctx := t.Context()
 	first, second := newBatch(t, m, 0), newBatch(t, m, 1)
 	wantState := func(doing string, err error) {
 		t.Helper()

@@ -127,3 +127,80 @@ func TestMultiModelNamesTheTensorThatIsMissing(t *testing.T) {
 		}
 	}
 }
+
+// TestMultiModelRunsEveryModelFromTheTokensOn lets some rows of two first
+// batches go on, out of order and pairs among them, and compares every answer
+// with that of the model alone.
+func TestMultiModelRunsEveryModelFromTheTokensOn(t *testing.T) {
+	whole := devicetest.Random(multi(), 1)
+	m, err := inference.New(whole, devicetest.Reference(), inference.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := []int{m.Stages(), m.StageLayers(0), m.StageLayers(1)}; !slices.Equal(got, []int{2, 1, 3}) {
+		t.Errorf("got stages and layers %v, want [2 1 3]", got)
+	}
+	pair := inference.Row{Tokens: []int32{2, 7, 3, 8, 3}, Second: 3}
+	first, second := newBatch(t, m, 0), newBatch(t, m, 1)
+	first.KeepLogits()
+	second.KeepLogits()
+	for _, pass := range []struct {
+		rows []inference.Row
+		stay []int
+	}{
+		{[]inference.Row{row(2, 5, 3), pair, row(4)}, []int{2, 1}},
+		{[]inference.Row{row(2, 9, 3)}, []int{0}},
+	} {
+		first.Reset()
+		fill(t, first, pass.rows...)
+		forward(t, m, first)
+		sameAsAlone(t, whole.Model(0), first)
+		if err := second.Take(first, pass.stay); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := []inference.Row{row(4), pair, row(2, 9, 3)}; !reflect.DeepEqual(second.Rows, want) {
+		t.Fatalf("got rows %v at the second stage, want %v", second.Rows, want)
+	}
+	forward(t, m, second)
+	sameAsAlone(t, whole.Model(1), second)
+}
+
+func fill(t *testing.T, b *inference.Batch, rows ...inference.Row) {
+	t.Helper()
+	for _, r := range rows {
+		if ok, err := b.Add(r); !ok || err != nil {
+			t.Fatalf("adding %v: got %v and error %v", r, ok, err)
+		}
+	}
+}
+
+func forward(t *testing.T, m *inference.Model, b *inference.Batch) {
+	t.Helper()
+	if err := m.Forward(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// sameAsAlone compares the answers of b, bit for bit, with those that a model
+// of one exit gives to each of its rows alone.
+func sameAsAlone(t *testing.T, dir *inference.Directory, b *inference.Batch) {
+	t.Helper()
+	m, err := inference.New(dir, devicetest.Reference(), inference.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	classes := len(m.Labels)
+	for i, r := range b.Rows {
+		alone := newBatch(t, m, 0)
+		alone.KeepLogits()
+		fill(t, alone, r)
+		forward(t, m, alone)
+		if got := b.Logits[i*classes : (i+1)*classes]; b.Exits[i] != alone.Exits[0] || !slices.Equal(got, alone.Logits) {
+			t.Errorf("stage %d, row %v: got %v of logits %v, alone it is %v of %v", b.Stage()+1, r, b.Exits[i], got, alone.Exits[0], alone.Logits)
+		}
+	}
+}

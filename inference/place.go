@@ -8,6 +8,34 @@ type placer struct {
 	device Device
 }
 
+// placeStages places the stages of a directory that has been checked, each
+// exit's head under its temperature.
+func placeStages(dir *Directory, d Device, temperatures []float32) []stage {
+	if dir.Config.Method == MultiModel {
+		return placeModels(dir, d, temperatures)
+	}
+	p := placer{dir: dir, device: d}
+	stages := make([]stage, len(dir.Config.Exits))
+	stages[0].embedding = p.embedding()
+	first := 0
+	for i, last := range dir.Config.Exits {
+		stages[i].head = p.head(i, temperatures[i])
+		stages[i].layers = p.layers(first, last)
+		first = last
+	}
+	return stages
+}
+
+// placeModels places every model of a Multi-Model as one stage.
+func placeModels(dir *Directory, d Device, temperatures []float32) []stage {
+	stages := make([]stage, len(dir.Config.Exits))
+	for n, layers := range dir.Config.Exits {
+		p := placer{dir: dir.Model(n), device: d}
+		stages[n] = stage{embedding: p.embedding(), layers: p.layers(0, layers), head: p.head(0, temperatures[n])}
+	}
+	return stages
+}
+
 func (p placer) embedding() Embedding {
 	c := p.dir.Config
 	types := p.dir.tensor("embeddings.token_type_embeddings.weight")
@@ -20,6 +48,15 @@ func (p placer) embedding() Embedding {
 		Type:     types[:2*c.Width],
 		Norm:     p.normWeights("embeddings.LayerNorm"),
 	})
+}
+
+// layers places the encoder layers from first to before last.
+func (p placer) layers(first, last int) []layer {
+	placed := make([]layer, 0, last-first)
+	for n := first; n < last; n++ {
+		placed = append(placed, p.layer(n))
+	}
+	return placed
 }
 
 func (p placer) layer(n int) layer {

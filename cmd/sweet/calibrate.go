@@ -114,7 +114,7 @@ func runCalibrate(c *cobra.Command, o calibrateOptions) error {
 	if o.json {
 		return json.NewEncoder(c.OutOrStdout()).Encode(result.Ladder)
 	}
-	return printLadder(c.OutOrStdout(), result, dir.Config.Layers, digest)
+	return printLadder(c.OutOrStdout(), result, dir.Config.FullLayers(), digest)
 }
 
 // rows reads the held-out texts as the worker would: with the model's tokenizer

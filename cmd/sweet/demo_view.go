@@ -61,7 +61,7 @@ func (v *view) picture(b *bytes.Buffer, s scene) {
 		if i < len(s.metrics.exits) {
 			n = s.metrics.exits[i]
 		}
-		fmt.Fprintf(b, "  exit %d, after layer %-2d  %s %5.1f %%\n", i+1, layers, bar(share(n, all), 40), 100*share(n, all))
+		fmt.Fprintf(b, "  exit %d, layers run %-2d  %s %5.1f %%\n", i+1, layers, bar(share(n, all), 40), 100*share(n, all))
 	}
 	fmt.Fprintf(b, "\n  layers saved  %9.1f %%   (%.2f of %d run per text)\n", 100*s.saved(), s.metrics.layersMean(), v.layers[len(v.layers)-1])
 	if s.agree.all > 0 {

@@ -114,7 +114,7 @@ func runEvaluate(c *cobra.Command, o evaluateOptions) error {
 	if o.json {
 		return json.NewEncoder(c.OutOrStdout()).Encode(e)
 	}
-	return e.print(c.OutOrStdout(), m.Config().Layers, metric)
+	return e.print(c.OutOrStdout(), m.Config().FullLayers(), metric)
 }
 
 // open loads the model and makes rows of the examples.

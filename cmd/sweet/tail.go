@@ -139,6 +139,6 @@ func human(data []byte) string {
 	if err := json.Unmarshal(data, &r); err != nil || r.Label == "" {
 		return string(data)
 	}
-	return fmt.Sprintf("%-24s %3.0f %%  exit %d (layer %d)  %3d tokens  %8.1f ms  %s/%d@%d",
+	return fmt.Sprintf("%-24s %3.0f %%  exit %d (layers %d)  %3d tokens  %8.1f ms  %s/%d@%d",
 		r.Label, 100*r.Score, r.Exit, r.Layers, r.Tokens, r.Timing.Total, r.Source.Topic, r.Source.Partition, r.Source.Offset)
 }

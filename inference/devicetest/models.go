@@ -1,6 +1,7 @@
 package devicetest
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -17,7 +18,7 @@ type model struct {
 }
 
 // models returns shapes with one exit and with several, with sizes that fill
-// tiles and with sizes that do not.
+// tiles and with sizes that do not, and separate models for the exits.
 func models() []model {
 	shape := func(width, heads, feedForward, classes int, exits []int, pooling ...inference.Pooling) inference.Config {
 		c := inference.Config{
@@ -36,6 +37,9 @@ func models() []model {
 		{name: "exits after layers 1, 2 and 4 of width 64", dir: Random(shape(64, 4, 160, 7, []int{1, 2, 4}, cls, mean, cls), 2)},
 		{name: "exits after layers 1 and 3 of width 48", dir: Random(shape(48, 2, 77, 3, []int{1, 3}, mean, cls), 3)},
 	}
+	multi := shape(32, 2, 72, 5, []int{1, 2, 3}, mean, cls, mean)
+	multi.Method = inference.MultiModel
+	made = append(made, model{name: "a Multi-Model of 1, 2 and 3 layers of width 32", dir: Random(multi, 4)})
 	for i := range made {
 		made[i].rows = randomRows(made[i].dir.Config, 16)
 	}
@@ -152,27 +156,35 @@ func ignoresNeighbors(t *testing.T, open Open, m model) {
 }
 
 // stagedIsMonolithic checks that cutting the encoder into stages changes
-// nothing: the last exit's answers are those of a model with no other exit.
+// nothing: every exit's answers are those of a model with no other exit.
 func stagedIsMonolithic(t *testing.T, open Open, m model) {
 	t.Helper()
-	last := len(m.dir.Config.Exits) - 1
-	whole := &inference.Directory{Config: m.dir.Config, Tensors: map[string]inference.Tensor{}}
-	whole.Config.Exits, whole.Config.Pooling = m.dir.Config.Exits[last:], m.dir.Config.Pooling[last:]
-	prefix := "exits." + string(rune('0'+last)) + "."
+	d := opened(t, open)
+	staged := m.run(t, place(t, d, m), 300, m.rows, never)
+	for exit := range m.dir.Config.Exits {
+		monolithic := m.run(t, place(t, d, m.upTo(exit)), 300, m.rows, never)
+		for row := range m.rows {
+			sameBits(t, row, exit, staged[row][exit], monolithic[row][0])
+		}
+	}
+}
+
+// upTo returns what of m leads to the given exit, as a model without the others.
+func (m model) upTo(exit int) model {
+	if m.dir.Config.Method == inference.MultiModel {
+		return model{dir: m.dir.Model(exit)}
+	}
+	one := &inference.Directory{Config: m.dir.Config.Model(exit), Tensors: map[string]inference.Tensor{}}
+	prefix := fmt.Sprintf("exits.%d.", exit)
 	for name, tensor := range m.dir.Tensors {
 		if rest, ok := strings.CutPrefix(name, prefix); ok {
 			name = "exits.0." + rest
 		} else if strings.HasPrefix(name, "exits.") {
 			continue
 		}
-		whole.Tensors[name] = tensor
+		one.Tensors[name] = tensor
 	}
-	d := opened(t, open)
-	staged := m.run(t, place(t, d, m), 300, m.rows, never)
-	monolithic := m.run(t, place(t, d, model{dir: whole}), 300, m.rows, never)
-	for row := range m.rows {
-		sameBits(t, row, last, staged[row][last], monolithic[row][0])
-	}
+	return model{dir: one}
 }
 
 func sameBits(t *testing.T, row, stage int, got, want answer) {
@@ -184,9 +196,8 @@ func sameBits(t *testing.T, row, stage int, got, want answer) {
 
 // allocatesNothing checks that a stage run allocates nothing once every batch
 // has been run.
-func allocatesNothing(t *testing.T, open Open) {
+func allocatesNothing(t *testing.T, open Open, m model) {
 	t.Helper()
-	m := models()[1]
 	placed := place(t, opened(t, open), m)
 	var batches []*inference.Batch
 	for stage := range placed.Stages() {
