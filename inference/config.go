@@ -280,8 +280,8 @@ func (c Config) validateExits() error {
 			return fmt.Errorf("exit_pooling: %q is not %q or %q", p, CLS, Mean)
 		}
 	}
-	if c.Score != MaxProbability {
-		return fmt.Errorf("exit_score: %q is not supported, want %q", c.Score, MaxProbability)
+	if err := c.Score.Validate(len(c.Labels)); err != nil {
+		return fmt.Errorf("exit_score: %w", err)
 	}
 	return nil
 }

@@ -70,6 +70,8 @@ func TestParseConfig(t *testing.T) {
 			c.Exits, c.Method = []int{2, 6}, inference.MultiModel
 			c.Pooling = []inference.Pooling{inference.CLS, inference.CLS}
 		})},
+		{"the margin for a score", map[string]any{"exit_score": "margin"}, with(func(c *inference.Config) { c.Score = inference.Margin })},
+		{"the entropy for a score", map[string]any{"exit_score": "entropy"}, with(func(c *inference.Config) { c.Score = inference.Entropy })},
 		{"labels counted only", map[string]any{"id2label": missing, "label2id": missing, "num_labels": 3}, with(func(c *inference.Config) {
 			c.Labels = []string{"LABEL_0", "LABEL_1", "LABEL_2"}
 		})},
@@ -136,7 +138,8 @@ func TestParseConfigRefuses(t *testing.T) {
 		{"another pooling", map[string]any{"exit_pooling": "max"}, `exit_pooling: "max" is not "cls" or "mean"`},
 		{"a pooling too many", map[string]any{"exit_pooling": []string{"cls", "cls"}}, "exit_pooling: 2 entries for 1 exits"},
 		{"a pooling that is a number", map[string]any{"exit_pooling": 1}, `exit_pooling: want "cls", "mean", or a list of one per exit`},
-		{"another score", map[string]any{"exit_score": "entropy"}, `exit_score: "entropy" is not supported, want "max_probability"`},
+		{"another score", map[string]any{"exit_score": "luck"}, `exit_score: "luck" is not "max_probability", "margin" or "entropy"`},
+		{"the entropy of one label", map[string]any{"exit_score": "entropy", "id2label": map[string]string{"0": "yes"}, "label2id": missing}, `exit_score: "entropy" needs at least 2 labels, there is 1`},
 		{"a method without a name", map[string]any{"method": ""}, `method: "" is no name of small letters, digits and hyphens, up to 32, like "sweet"`},
 		{"a method in capitals", map[string]any{"method": "SWEET"}, `method: "SWEET" is no name of small letters, digits and hyphens, up to 32, like "sweet"`},
 		{"a method whose name is too long", map[string]any{"method": strings.Repeat("m", 33)}, `method: "mmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmm" is no name of small letters, digits and hyphens, up to 32, like "sweet"`},

@@ -175,9 +175,3 @@ const (
 	CLS  Pooling = "cls"  // the first token, as in the paper
 	Mean Pooling = "mean" // the mean over all tokens of the row
 )
-
-// A Score is the measure of confidence of an exit.
-type Score string
-
-// MaxProbability is the largest softmax probability at the exit's temperature.
-const MaxProbability Score = "max_probability"

@@ -262,6 +262,41 @@ func TestDigestIsOfTheTokenizersConfigToo(t *testing.T) {
 	}
 }
 
+// TestLadderIsTiedToTheScore changes the score of a model that has a ladder:
+// its thresholds are of another measure.
+func TestLadderIsTiedToTheScore(t *testing.T) {
+	dir := saved(t, 1)
+	opened, err := inference.Open(os.DirFS(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := inference.FullDepth(2)
+	l.Epsilon, l.Delta, l.Records, l.MaxTokens, l.Truncate, l.Model = 0.02, 0.05, 100, 6, "right", opened.Digest
+	if _, err := inference.SaveLadder(dir, inference.F32, l); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "config.json")
+	measured := readFile(t, path)
+	for _, test := range []struct {
+		score inference.Score
+		want  error
+	}{
+		{inference.Margin, inference.ErrOtherModel}, {inference.Entropy, inference.ErrOtherModel}, {inference.MaxProbability, nil},
+	} {
+		changed := bytes.Replace(measured, []byte(inference.MaxProbability), []byte(test.score), 1)
+		if err := os.WriteFile(path, changed, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		m, err := inference.Load(os.DirFS(dir), devicetest.Reference(), inference.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.Config().Score != test.score || !errors.Is(m.LadderProblem, test.want) || (m.LadderDigest == "") != (test.want != nil) {
+			t.Errorf("%s: got score %s and problem %v, want problem %v", test.score, m.Config().Score, m.LadderProblem, test.want)
+		}
+	}
+}
+
 func TestCheckNamesTheTensor(t *testing.T) {
 	for _, test := range []struct {
 		name   string

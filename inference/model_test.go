@@ -117,7 +117,18 @@ func TestLoad(t *testing.T) {
 }
 
 func TestTemperatureMakesConfidenceAndScores(t *testing.T) {
-	dir := saved(t, 1)
+	for _, score := range []inference.Score{inference.MaxProbability, inference.Margin, inference.Entropy} {
+		t.Run(string(score), func(t *testing.T) { temperatureMakesConfidenceAndScores(t, score) })
+	}
+}
+
+func temperatureMakesConfidenceAndScores(t *testing.T, score inference.Score) {
+	t.Helper()
+	dir, c := t.TempDir(), small()
+	c.Score = score
+	if err := inference.Save(dir, c, tensors(devicetest.Random(c, 1)), inference.StoreF32, vocab); err != nil {
+		t.Fatal(err)
+	}
 	plain := runOne(t, dir)
 	l := inference.FullDepth(2)
 	l.Epsilon, l.Delta, l.Records, l.MaxTokens, l.Truncate = 0.02, 0.05, 100, 6, "right"
@@ -136,8 +147,16 @@ func TestTemperatureMakesConfidenceAndScores(t *testing.T) {
 	for temperature, got := range map[float64]oneAnswer{1: plain, 4: cool} {
 		odds := math.Exp(float64(got.logits[1]-got.logits[0]) / temperature)
 		want := []float64{1 / (1 + odds), odds / (1 + odds)}
-		if got.scores[got.exit.Label] != got.exit.Confidence {
-			t.Errorf("got score %v of the label, want its confidence %v", got.scores[got.exit.Label], got.exit.Confidence)
+		if got.scores[got.exit.Label] != got.exit.Probability {
+			t.Errorf("got score %v of the label, want its probability %v", got.scores[got.exit.Label], got.exit.Probability)
+		}
+		confidence := map[inference.Score]float64{
+			inference.MaxProbability: max(want[0], want[1]),
+			inference.Margin:         math.Abs(want[0] - want[1]),
+			inference.Entropy:        1 + (want[0]*math.Log(want[0])+want[1]*math.Log(want[1]))/math.Ln2,
+		}[score]
+		if math.Abs(float64(got.exit.Confidence)-confidence) > 1e-6 {
+			t.Errorf("temperature %v: got confidence %v, want %v", temperature, got.exit.Confidence, confidence)
 		}
 		for i, w := range want {
 			if math.Abs(float64(got.scores[i])-w) > 1e-6 {

@@ -4,7 +4,7 @@ import "math"
 
 // Scores appends the probability of every label (C) to dst: the softmax of
 // logits at the temperature of the stage's exit. The label of e gets e's
-// confidence itself, so that the two never differ in the last digit.
+// Probability itself, so that the two never differ in the last digit.
 func (m *Model) Scores(dst []float32, stage int, e Exit, logits []float32) []float32 {
 	first, scale := len(dst), 1/float64(m.Ladder.Temperatures[stage])
 	largest := math.Inf(-1)
@@ -18,7 +18,7 @@ func (m *Model) Scores(dst []float32, stage int, e Exit, logits []float32) []flo
 	for _, z := range logits {
 		dst = append(dst, float32(math.Exp(float64(z)*scale-largest)/sum))
 	}
-	dst[first+e.Label] = e.Confidence
+	dst[first+e.Label] = e.Probability
 	return dst
 }
 

@@ -109,6 +109,7 @@ func TestAnswersThatMeanNothingAreFatal(t *testing.T) {
 		"a negative label":               {Label: -1, Confidence: 0.5},
 		"a confidence that is no number": {Confidence: float32(math.NaN())},
 		"an infinite confidence":         {Confidence: float32(math.Inf(1))},
+		"a probability that is none":     {Confidence: 0.5, Probability: 1.5},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

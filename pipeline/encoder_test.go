@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -10,19 +11,19 @@ import (
 )
 
 // newModel returns a random model over the vocabulary of the tests, with a
-// ladder whose thresholds about half of its rows pass.
-func newModel(t *testing.T) *inference.Model {
+// ladder of thresholds beside full depth.
+func newModel(t *testing.T, method inference.Method, score inference.Score, thresholds inference.Thresholds) *inference.Model {
 	t.Helper()
 	dir := devicetest.Random(inference.Config{
 		Vocab: len(words), Width: 16, Layers: 4, Heads: 2, FeedForward: 32, Positions: 16, Types: 2, Epsilon: 1e-12,
 		Exits: []int{1, 2, 4}, Pooling: []inference.Pooling{inference.CLS, inference.CLS, inference.CLS},
-		Score: inference.MaxProbability, Method: inference.EarlyExit, Labels: []string{"a", "b", "c"},
+		Score: score, Method: method, Labels: []string{"a", "b", "c"},
 	}, 5)
 	m, err := inference.New(dir, devicetest.Reference(), inference.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.Ladder.Rungs = append(m.Ladder.Rungs, inference.Rung{Thresholds: inference.Thresholds{0.5, 0.4}})
+	m.Ladder.Rungs = append(m.Ladder.Rungs, inference.Rung{Thresholds: thresholds})
 	return m
 }
 
@@ -30,7 +31,24 @@ func newModel(t *testing.T) *inference.Model {
 // batches, with a real model, and compares every result with what the model
 // says of its row alone.
 func TestStagedResultsAreTheModels(t *testing.T) {
-	m := newModel(t)
+	for _, test := range []struct {
+		method     inference.Method
+		score      inference.Score
+		thresholds inference.Thresholds // that about half of the rows pass
+		layers     []int
+	}{
+		{inference.EarlyExit, inference.MaxProbability, inference.Thresholds{0.5, 0.4}, []int{1, 2, 4}},
+		{inference.EarlyExit, inference.Margin, inference.Thresholds{0.2, 0.1}, []int{1, 2, 4}},
+		{inference.MultiModel, inference.Entropy, inference.Thresholds{0.18, 0.06}, []int{1, 3, 7}},
+	} {
+		t.Run(fmt.Sprintf("%s by %s", test.method, test.score), func(t *testing.T) {
+			stagedResultsAreTheModels(t, newModel(t, test.method, test.score, test.thresholds), test.layers)
+		})
+	}
+}
+
+func stagedResultsAreTheModels(t *testing.T, m *inference.Model, layers []int) {
+	t.Helper()
 	r := rand.New(rand.NewPCG(4, 4))
 	s := newShelf()
 	const messages = 200
@@ -39,7 +57,7 @@ func TestStagedResultsAreTheModels(t *testing.T) {
 	}
 	rig := newRig(t, s, func(c *Config, parts *Parts) {
 		c.BatchTokens, c.ResultScores = 40, true
-		parts.Encoder, parts.Labels, parts.Layers, parts.Rungs = ModelEncoder(m), m.Labels, []int{1, 2, 4}, m.Ladder.Rungs
+		parts.Encoder, parts.Labels, parts.Layers, parts.Rungs = ModelEncoder(m), m.Labels, layers, m.Ladder.Rungs
 	})
 	if err := rig.runUntil(t, messages); err != nil {
 		t.Fatal(err)
@@ -59,8 +77,8 @@ func TestStagedResultsAreTheModels(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := alone[0]
-		if got.Label != m.Labels[want.Exit.Label] || got.Score != want.Exit.Confidence || got.Exit != want.Stage+1 {
-			t.Errorf("%s: got %s %v by exit %d, alone it is %+v", got.Message.Value, got.Label, got.Score, got.Exit, want)
+		if got.Label != m.Labels[want.Exit.Label] || got.Score != want.Exit.Probability || got.Exit != want.Stage+1 || got.Layers != m.StageLayers(want.Stage) {
+			t.Errorf("%s: got %s %v by exit %d after %d layers, alone it is %+v", got.Message.Value, got.Label, got.Score, got.Exit, got.Layers, want)
 		}
 		if len(got.Scores) != 3 || got.Scores[0] != (LabelScore{got.Label, got.Score}) || got.Scores[1].Score < got.Scores[2].Score {
 			t.Errorf("%s: got scores %v of %s %v", got.Message.Value, got.Scores, got.Label, got.Score)
@@ -73,7 +91,7 @@ func TestStagedResultsAreTheModels(t *testing.T) {
 }
 
 func TestModelEncoderRefusesBatchesOfOthers(t *testing.T) {
-	e := ModelEncoder(newModel(t))
+	e := ModelEncoder(newModel(t, inference.EarlyExit, inference.MaxProbability, inference.Thresholds{0.5, 0.4}))
 	foreign := &scriptBatch{}
 	if err := e.Forward(t.Context(), foreign); err == nil || !strings.Contains(err.Error(), "another encoder") {
 		t.Errorf("forward: got %v", err)

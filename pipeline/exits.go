@@ -5,10 +5,18 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"sweetspot/inference"
 )
 
-// slack is what rounding may add to a confidence of 1.
+// slack is what rounding may add to a confidence or a probability of 1.
 const slack = 1e-3
+
+// sound reports whether e is an answer of a model of so many labels.
+func sound(e inference.Exit, labels int) bool {
+	share := func(v float32) bool { return v >= 0 && v <= 1+slack }
+	return e.Label >= 0 && e.Label < labels && share(e.Confidence) && share(e.Probability)
+}
 
 // split sorts the rows of b, which has been waited for, into the results of
 // those that leave and the places in b of those that stay.
@@ -19,8 +27,9 @@ func (l *loop) split(b *bin, took time.Duration, now time.Time) (results []Resul
 	}
 	for i, r := range b.rows {
 		e := exits[i]
-		if labels := len(l.p.parts.Labels); e.Label < 0 || e.Label >= labels || !(e.Confidence >= 0 && e.Confidence <= 1+slack) {
-			return nil, nil, fmt.Errorf("stage %d answered with label %d of %d and confidence %v", b.stage+1, e.Label, labels, e.Confidence)
+		if labels := len(l.p.parts.Labels); !sound(e, labels) {
+			return nil, nil, fmt.Errorf("stage %d answered with label %d of %d, confidence %v and probability %v",
+				b.stage+1, e.Label, labels, e.Confidence, e.Probability)
 		}
 		r.compute += took
 		if !l.p.policies[r.rung].Leaves(b.stage, e) {
@@ -42,7 +51,7 @@ func (l *loop) result(b *bin, i int, now time.Time) Result {
 	r, e := b.rows[i], b.batch.Exits()[i]
 	res := Result{
 		Message: r.message,
-		Label:   l.p.parts.Labels[e.Label], Score: e.Confidence,
+		Label:   l.p.parts.Labels[e.Label], Score: e.Probability,
 		Exit: b.stage + 1, Layers: l.p.parts.Layers[b.stage], Rung: int(r.rung),
 		Tier: r.tier, Truncated: r.truncated, Tokens: len(r.tokens),
 		Timing: Timing{Queue: r.started.Sub(r.received), Compute: r.compute, Total: now.Sub(r.received)},

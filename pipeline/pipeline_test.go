@@ -160,10 +160,10 @@ func TestResultsSayWhatHappened(t *testing.T) {
 		got := r.sink.kept[0]
 		got.Message = nil
 		want := Result{
-			Label: "yes", Score: 0.5, Exit: 2, Layers: 2, Rung: 2, Tier: Standard, Truncated: true, Tokens: 16,
+			Label: "yes", Score: 0.75, Exit: 2, Layers: 2, Rung: 2, Tier: Standard, Truncated: true, Tokens: 16,
 			Timing: Timing{Queue: 0, Compute: 2 * time.Second, Total: 2 * time.Second},
 		}
-		if scores := fmt.Sprint(got.Scores); scores != "[{no 0.5} {yes 0.5}]" {
+		if scores := fmt.Sprint(got.Scores); scores != "[{yes 0.75} {no 0.25}]" {
 			t.Errorf("scores: got %s", scores)
 		}
 		got.Scores = nil

@@ -52,6 +52,7 @@ func answer(ids []int32, stage int) inference.Exit {
 			digits++
 		}
 	}
+	e.Probability = (1 + e.Confidence) / 2
 	return e
 }
 
@@ -138,8 +139,8 @@ func (b *scriptBatch) KeepScores() { b.scores = true }
 
 func (b *scriptBatch) Scores(row int) []float32 {
 	e := b.exits[row]
-	s := []float32{1 - e.Confidence, 1 - e.Confidence}
-	s[e.Label] = e.Confidence
+	s := []float32{1 - e.Probability, 1 - e.Probability}
+	s[e.Label] = e.Probability
 	return s
 }
 

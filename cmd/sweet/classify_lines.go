@@ -185,7 +185,7 @@ func (l *lineClassifier) answer(ctx context.Context) error {
 			return false
 		}
 		r := &l.window[l.of[row]].result
-		r.Label, r.Score, r.Exit, r.Layers = l.model.Labels[e.Label], e.Confidence, stage+1, l.model.StageLayers(stage)
+		r.Label, r.Score, r.Exit, r.Layers = l.model.Labels[e.Label], e.Probability, stage+1, l.model.StageLayers(stage)
 		if l.options.scores {
 			r.Scores = l.sorted(stage, e, logits)
 		}

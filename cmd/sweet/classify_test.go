@@ -33,7 +33,7 @@ func classifyModel(t *testing.T) string {
 	c := inference.Config{
 		Vocab: len(vocab), Width: 32, Layers: 3, Heads: 2, FeedForward: 48, Positions: 16, Types: 2, Epsilon: 1e-12,
 		Labels: []string{"red", "green", "blue"}, Exits: []int{1, 3}, Pooling: []inference.Pooling{inference.CLS, inference.CLS},
-		Score: inference.MaxProbability, Method: inference.EarlyExit,
+		Score: inference.Margin, Method: inference.MultiModel,
 	}
 	dir := t.TempDir()
 	random := slices.Collect(maps.Values(devicetest.Random(c, 5).Tensors))
@@ -45,7 +45,7 @@ func classifyModel(t *testing.T) string {
 		t.Fatal(err)
 	}
 	l := inference.FullDepth(2)
-	l.Rungs = append(l.Rungs, inference.Rung{Thresholds: inference.Thresholds{0.5}, Reach: []float64{1, 0.5}, Cost: 2. / 3})
+	l.Rungs = append(l.Rungs, inference.Rung{Thresholds: inference.Thresholds{0.2}, Reach: []float64{1, 0.5}, Cost: 0.625})
 	l.Temperatures, l.Epsilon, l.Delta, l.Records = []float32{1.25, 1}, 0.02, 0.05, 100
 	l.MaxTokens, l.Truncate, l.Model = 16, "right", opened.Digest
 	if _, err := inference.SaveLadder(dir, inference.F32, l); err != nil {
@@ -119,7 +119,7 @@ func oneByOne(t *testing.T, dir string, texts []string, rung int) []lineResult {
 			stage++
 		}
 		results = append(results, lineResult{
-			Label: m.Labels[exits[stage].Label], Score: exits[stage].Confidence, Exit: stage + 1, Layers: m.StageLayers(stage),
+			Label: m.Labels[exits[stage].Label], Score: exits[stage].Probability, Exit: stage + 1, Layers: m.StageLayers(stage),
 			Rung: rung, Tokens: len(row.IDs), Truncated: row.Truncated,
 		})
 	}

@@ -49,7 +49,7 @@ func (d *Device) Answer(exits []inference.Exit, logits []float32, x inference.Bu
 	d.dense(d.logits, d.hidden, &from.classifier, d.engine.addBias)
 	for r := range rows {
 		row := d.logits.Row(r)
-		exit, ok := answer(row, from.temperature)
+		exit, ok := answer(row, from.temperature, from.score)
 		if !ok {
 			d.failf("%s: row %d: a logit is not a finite number; the weights are damaged or their values too large", operation, r)
 			return
@@ -88,10 +88,10 @@ func (d *Device) poolRows(_, lo, hi int) {
 	}
 }
 
-// answer is the most likely label, the lowest of equals, and its softmax
-// probability at the temperature. It reports false where a logit is not a
-// finite number.
-func answer(logits []float32, temperature float64) (inference.Exit, bool) {
+// answer is the most likely label, the lowest of equals, with its softmax
+// probability at the temperature and the confidence that the score gives it. It
+// reports false where a logit is not a finite number.
+func answer(logits []float32, temperature float64, score inference.Score) (inference.Exit, bool) {
 	label := 0
 	for i, z := range logits {
 		if math.IsNaN(float64(z)) || math.IsInf(float64(z), 0) {
@@ -101,9 +101,55 @@ func answer(logits []float32, temperature float64) (inference.Exit, bool) {
 			label = i
 		}
 	}
-	var sum float64
+	s := softmax{logits: logits, label: label, temperature: temperature}
 	for _, z := range logits {
-		sum += math.Exp((float64(z) - float64(logits[label])) / temperature)
+		s.sum += math.Exp(s.exponent(z))
 	}
-	return inference.Exit{Label: label, Confidence: float32(1 / sum)}, true
+	probability := 1 / s.sum
+	confidence := probability
+	switch score {
+	case inference.MaxProbability:
+	case inference.Margin:
+		confidence = s.margin()
+	case inference.Entropy:
+		confidence = s.certainty()
+	}
+	return inference.Exit{Label: label, Confidence: float32(confidence), Probability: float32(probability)}, true
+}
+
+// softmax is the distribution of one row: class c has probability
+// exp(exponent(logits[c])) / sum.
+type softmax struct {
+	logits      []float32 // (C)
+	label       int       // of the largest logit
+	temperature float64
+	sum         float64 // at least 1, the label's own
+}
+
+// exponent is how far logit z is below the largest, at the temperature.
+func (s *softmax) exponent(z float32) float64 {
+	return (float64(z) - float64(s.logits[s.label])) / s.temperature
+}
+
+// margin is by how much the label's probability exceeds the next one.
+func (s *softmax) margin() float64 {
+	next := math.Inf(-1)
+	for i, z := range s.logits {
+		if i != s.label {
+			next = max(next, s.exponent(z))
+		}
+	}
+	return (1 - math.Exp(next)) / s.sum
+}
+
+// certainty is 1 − H/log C, where H = log(sum) − Σ exponent·exp(exponent) / sum.
+// Rounding may not take it out of [0, 1].
+func (s *softmax) certainty() float64 {
+	mean := 0.0
+	for _, z := range s.logits {
+		e := s.exponent(z)
+		mean += e * math.Exp(e) / s.sum
+	}
+	entropy := math.Log(s.sum) - mean
+	return min(max(1-entropy/math.Log(float64(len(s.logits))), 0), 1)
 }

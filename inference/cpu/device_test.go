@@ -517,7 +517,7 @@ func TestOpen(t *testing.T) {
 }
 
 func TestTiesGoToTheLowestLabel(t *testing.T) {
-	exit, ok := answer([]float32{1, 3, 3, 2}, 1)
+	exit, ok := answer([]float32{1, 3, 3, 2}, 1, inference.MaxProbability)
 	if !ok || exit.Label != 1 {
 		t.Errorf("got label %d, %v, want 1", exit.Label, ok)
 	}

@@ -33,6 +33,7 @@ type (
 		pooler, classifier linear
 		pooling            inference.Pooling
 		temperature        float64
+		score              inference.Score
 	}
 )
 
@@ -117,7 +118,7 @@ func (d *Device) PlaceEmbedding(w inference.EmbeddingWeights) inference.Embeddin
 // PlaceHead packs the weights of an exit.
 func (d *Device) PlaceHead(w inference.HeadWeights) inference.Head {
 	h := &head{
-		owner: d, pooling: w.Pooling, temperature: float64(w.Temperature),
+		owner: d, pooling: w.Pooling, temperature: float64(w.Temperature), score: w.Score,
 		pooler:     d.linear("PlaceHead: pooler", w.Pooler),
 		classifier: d.linear("PlaceHead: classifier", w.Classifier),
 	}
@@ -130,8 +131,8 @@ func (d *Device) PlaceHead(w inference.HeadWeights) inference.Head {
 		d.failf("PlaceHead: width %d, want a multiple of 8", w.Pooler.K)
 	case w.Pooling != inference.CLS && w.Pooling != inference.Mean:
 		d.failf("PlaceHead: pooling %q, want %s or %s", w.Pooling, inference.CLS, inference.Mean)
-	case w.Score != inference.MaxProbability:
-		d.failf("PlaceHead: score %q, want %s", w.Score, inference.MaxProbability)
+	case w.Score.Validate(w.Classifier.N) != nil:
+		d.failf("PlaceHead: score %v", w.Score.Validate(w.Classifier.N))
 	case !(w.Temperature > 0) || math.IsInf(float64(w.Temperature), 0):
 		d.failf("PlaceHead: temperature %v, want a number above 0", w.Temperature)
 	}

@@ -30,6 +30,11 @@ func misuses() []misuse {
 			Pooling: inference.CLS, Score: inference.MaxProbability, Temperature: temperature,
 		})
 	}
+	scored := func(r *run, classes int, score inference.Score) {
+		r.PlaceHead(inference.HeadWeights{
+			Pooler: r.linear(8, 8), Classifier: r.linear(classes, 8), Pooling: inference.CLS, Score: score, Temperature: 1,
+		})
+	}
 	return []misuse{
 		{"embed an id outside the vocabulary", embed(func(in *inference.Tokens) { in.IDs[1] = 6 })},
 		{"embed a negative id", embed(func(in *inference.Tokens) { in.IDs[1] = -1 })},
@@ -104,6 +109,8 @@ func misuses() []misuse {
 			r.PlaceEmbedding(w)
 		}},
 		{"place a head without a temperature", func(r *run) { head(r, 0) }},
+		{"place a head with a score that there is not", func(r *run) { scored(r, 3, "luck") }},
+		{"place a head for the entropy of one class", func(r *run) { scored(r, 1, inference.Entropy) }},
 	}
 }
 

@@ -18,7 +18,8 @@ type model struct {
 }
 
 // models returns shapes with one exit and with several, with sizes that fill
-// tiles and with sizes that do not, and separate models for the exits.
+// tiles and with sizes that do not, and separate models for the exits. They
+// differ in the score, too.
 func models() []model {
 	shape := func(width, heads, feedForward, classes int, exits []int, pooling ...inference.Pooling) inference.Config {
 		c := inference.Config{
@@ -38,8 +39,9 @@ func models() []model {
 		{name: "exits after layers 1 and 3 of width 48", dir: Random(shape(48, 2, 77, 3, []int{1, 3}, mean, cls), 3)},
 	}
 	multi := shape(32, 2, 72, 5, []int{1, 2, 3}, mean, cls, mean)
-	multi.Method = inference.MultiModel
+	multi.Method, multi.Score = inference.MultiModel, inference.Entropy
 	made = append(made, model{name: "a Multi-Model of 1, 2 and 3 layers of width 32", dir: Random(multi, 4)})
+	made[2].dir.Config.Score = inference.Margin
 	for i := range made {
 		made[i].rows = randomRows(made[i].dir.Config, 16)
 	}

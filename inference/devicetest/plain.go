@@ -2,6 +2,7 @@ package devicetest
 
 import (
 	"math"
+	"slices"
 
 	"sweetspot/inference"
 )
@@ -131,15 +132,41 @@ func read(x []float64, w inference.HeadWeights) []float64 {
 	return linear(pooled, 1, w.Classifier, inference.Identity)
 }
 
-// judge turns logits into an exit at temperature T.
-func judge(logits []float64, temperature float32) inference.Exit {
+// judge turns logits into an exit by the head's temperature and score.
+func judge(logits []float64, w inference.HeadWeights) inference.Exit {
 	scaled := make([]float64, len(logits))
 	label := 0
 	for i, z := range logits {
-		scaled[i] = z / float64(temperature)
+		scaled[i] = z / float64(w.Temperature)
 		if z > logits[label] {
 			label = i
 		}
 	}
-	return inference.Exit{Label: label, Confidence: float32(softmax(scaled)[label])}
+	p := softmax(scaled)
+	return inference.Exit{Label: label, Confidence: float32(confidence(p, w.Score)), Probability: float32(p[label])}
+}
+
+// confidence is the score of probabilities p (C), word for word as
+// [inference.Score] has it.
+func confidence(p []float64, score inference.Score) float64 {
+	ranked := slices.Sorted(slices.Values(p))
+	slices.Reverse(ranked)
+	switch score {
+	case inference.MaxProbability:
+		return ranked[0]
+	case inference.Margin:
+		if len(p) == 1 {
+			return ranked[0]
+		}
+		return ranked[0] - ranked[1]
+	case inference.Entropy:
+		entropy := 0.0
+		for _, v := range p {
+			if v > 0 {
+				entropy -= v * math.Log(v)
+			}
+		}
+		return 1 - entropy/math.Log(float64(len(p)))
+	}
+	return math.NaN()
 }

@@ -141,9 +141,14 @@ func operations(t *testing.T, open Open, o Options) {
 	t.Run("attend one long row", func(t *testing.T) { compare(t, open, o, attendRows([]int{130}, 16, 2)) })
 	for _, pooling := range []inference.Pooling{inference.CLS, inference.Mean} {
 		for _, classes := range []int{1, 2, 3, 17, 151} {
-			t.Run(fmt.Sprintf("answer by %s, %d classes", pooling, classes), func(t *testing.T) {
-				answers(t, open, o, pooling, classes)
-			})
+			for _, score := range []inference.Score{inference.MaxProbability, inference.Margin, inference.Entropy} {
+				if score.Validate(classes) != nil {
+					continue
+				}
+				t.Run(fmt.Sprintf("answer by %s and %s, %d classes", pooling, score, classes), func(t *testing.T) {
+					answers(t, open, o, pooling, score, classes)
+				})
+			}
 		}
 	}
 	t.Run("pack", func(t *testing.T) { compare(t, open, o, packRows) })
@@ -211,9 +216,9 @@ func packRows(r *run) []float32 {
 	return r.values(dst, 30)
 }
 
-// answers checks logits, labels and confidences of a head at a temperature
+// answers checks logits, labels, confidences and probabilities of a head at a temperature
 // other than 1, and that logits need not be asked for.
-func answers(t *testing.T, open Open, o Options, pooling inference.Pooling, classes int) {
+func answers(t *testing.T, open Open, o Options, pooling inference.Pooling, score inference.Score, classes int) {
 	t.Helper()
 	lengths := []int{1, 2, 3, 12, 1, 20}
 	const width, temperature = 40, 1.7
@@ -222,7 +227,7 @@ func answers(t *testing.T, open Open, o Options, pooling inference.Pooling, clas
 		x := r.source(int(starts[len(lengths)]), width)
 		h := r.PlaceHead(inference.HeadWeights{
 			Pooler: r.linear(width, width), Classifier: r.linear(classes, width),
-			Pooling: pooling, Score: inference.MaxProbability, Temperature: temperature,
+			Pooling: pooling, Score: score, Temperature: temperature,
 		})
 		exits, logits = make([]inference.Exit, len(lengths)), make([]float32, len(lengths)*classes)
 		without := make([]inference.Exit, len(lengths))

@@ -90,8 +90,8 @@ func (d *reference) PlaceEmbedding(w inference.EmbeddingWeights) inference.Embed
 
 // PlaceHead keeps a copy.
 func (d *reference) PlaceHead(w inference.HeadWeights) inference.Head {
-	d.check(fits(w.Pooler) && fits(w.Classifier) && w.Pooler.N == w.Pooler.K && w.Classifier.K == w.Pooler.N && w.Temperature > 0,
-		"placing a head")
+	d.check(fits(w.Pooler) && fits(w.Classifier) && w.Pooler.N == w.Pooler.K && w.Classifier.K == w.Pooler.N &&
+		w.Temperature > 0 && w.Score.Validate(w.Classifier.N) == nil, "placing a head")
 	w.Pooler, w.Classifier = cloneLinear(w.Pooler), cloneLinear(w.Classifier)
 	return placedHead{w}
 }
@@ -217,7 +217,7 @@ func (d *reference) Answer(exits []inference.Exit, logits []float32, x inference
 	}
 	for r := range rows {
 		z := read(data[int(starts[r])*width:int(starts[r+1])*width], w.HeadWeights)
-		exits[r] = judge(z, w.Temperature)
+		exits[r] = judge(z, w.HeadWeights)
 		for i, v := range z {
 			if logits != nil {
 				logits[r*classes+i] = float32(v)
