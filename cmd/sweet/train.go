@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -27,6 +26,7 @@ type trainOptions struct {
 	data, out, from string // from is a model directory to start from
 	recipe          recipeOptions
 	resume          bool
+	freezeTo        int // exits that stay as they are
 
 	exits       []int
 	layers      int
@@ -76,6 +76,7 @@ Ctrl-C saves; the same command with --resume goes on exactly.`,
 	f.StringVar(&o.out, "out", "", "model directory to write")
 	o.recipe.flags(c)
 	f.StringVar(&o.from, "init", "", "model directory to start from")
+	f.IntVar(&o.freezeTo, "freeze-to", 0, "exit, from 1, up to which the model of --init stays as it is; deeper layers are trained")
 	f.BoolVar(&o.resume, "resume", false, "go on with the run that was stopped, with the same flags")
 	f.IntSliceVar(&o.exits, "exits", nil, "layers after which a text may leave (default 1, a third, two thirds and all of the layers)")
 	f.IntVar(&o.layers, "layers", 0, "encoder layers (default the last of --exits, or those of --init, or 6)")
@@ -191,7 +192,7 @@ func (o *trainOptions) prepare(talk io.Writer) (*trainRun, error) {
 		rows     *[]train.Row
 		examples []train.Example
 	}{{&r.train, data.Train}, {&r.dev, data.Dev}, {&r.test, data.Test}} {
-		if *part.rows, err = train.Rows(part.examples, data.Labels, tokens, limit); err != nil {
+		if *part.rows, err = train.Rows(part.examples, r.config.Labels, tokens, limit); err != nil {
 			return nil, err
 		}
 	}
@@ -240,10 +241,10 @@ func (r *trainRun) start(talk io.Writer) error {
 func (r *trainRun) startAnew(talk io.Writer) error {
 	if r.initial != nil {
 		drawn := r.trainer.Start(r.initial)
-		if i := slices.IndexFunc(drawn, func(name string) bool { return !isExit(name) }); i >= 0 {
-			return fmt.Errorf("--init %s: %s is missing or has another shape", r.options.from, drawn[i])
+		if err := r.checkDrawn(drawn); err != nil {
+			return err
 		}
-		fmt.Fprintf(talk, "starting from %s; %d tensors of exits start at random\n", r.options.from, len(drawn))
+		fmt.Fprintf(talk, "starting from %s; %d tensors start at random\n", r.options.from, len(drawn))
 	}
 	// Now, not after the first epoch: a directory that cannot be written is
 	// better known before the work than after it.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -44,15 +45,17 @@ func (r *trainRun) prepareModel(data *train.Data, talk io.Writer) (*token.Tokeni
 		}
 		r.config, r.initial = dir.Config, dir.Tensors
 	}
-	r.config.Labels = data.Labels
-	return tokens, o.shape(&r.config, r.initial)
+	if err := o.shape(&r.config, r.initial, data.Labels); err != nil {
+		return nil, err
+	}
+	return tokens, nil
 }
 
-// shape completes c, and the settings that depend on it, by the flags. Weights
-// of exits that sit elsewhere in the initial model are taken out of initial:
-// they read something else.
-func (o *trainOptions) shape(c *inference.Config, initial map[string]inference.Tensor) error {
-	were := c.Exits
+// shape completes c, and the settings that depend on it, by the flags and the
+// labels of the data. Weights of exits go with the layers that they read:
+// initial keeps those whose layer has an exit still, under its number now.
+func (o *trainOptions) shape(c *inference.Config, initial map[string]inference.Tensor, labels []string) error {
+	was := *c
 	switch {
 	case o.exits != nil:
 		c.Exits = o.exits
@@ -60,19 +63,11 @@ func (o *trainOptions) shape(c *inference.Config, initial map[string]inference.T
 	case o.layers > 0:
 		c.Layers = o.layers
 		c.Exits = defaultExits(c.Layers)
-	case len(were) < 2:
+	case len(was.Exits) < 2:
 		c.Exits = defaultExits(c.Layers)
 	}
-	for name := range initial {
-		var exit int
-		if _, err := fmt.Sscanf(name, "exits.%d.", &exit); err != nil {
-			continue
-		}
-		if exit >= len(c.Exits) || exit >= len(were) || c.Exits[exit] != were[exit] {
-			delete(initial, name)
-		}
-	}
-	c.Score = inference.MaxProbability
+	moveExits(initial, was.Exits, c.Exits)
+	c.Score, c.Labels = inference.MaxProbability, labels
 	var err error
 	if c.Method, o.settings.Method, err = o.recipe.method(len(c.Exits)); err != nil {
 		return usageError{err}
@@ -87,10 +82,34 @@ func (o *trainOptions) shape(c *inference.Config, initial map[string]inference.T
 	if o.settings.ExitWeights, err = perExit(weights, len(c.Exits), func(w float64) float32 { return float32(w) }); err != nil {
 		return usagef("--exit-weights: %w", err)
 	}
+	if err := o.freeze(c, &was, labels); err != nil {
+		return usageError{err}
+	}
 	if err := c.Validate(); err != nil {
 		return usagef("model shape: %w", err)
 	}
 	return nil
+}
+
+// moveExits renames the tensors of exits that come after other layers now, and
+// removes those of exits that are no more.
+func moveExits(tensors map[string]inference.Tensor, from, to []int) {
+	moved := map[string]inference.Tensor{}
+	for name, t := range tensors {
+		var exit int
+		if _, err := fmt.Sscanf(name, "exits.%d.", &exit); err != nil {
+			continue
+		}
+		delete(tensors, name)
+		if exit >= len(from) {
+			continue
+		}
+		if now := slices.Index(to, from[exit]); now >= 0 {
+			t.Name = fmt.Sprintf("exits.%d.%s", now, strings.SplitN(name, ".", 3)[2])
+			moved[t.Name] = t
+		}
+	}
+	maps.Copy(tensors, moved)
 }
 
 // defaultExits are after one layer, a third, two thirds and all of them.

@@ -87,9 +87,10 @@ func (o *recipeOptions) method(exits int) (inference.Method, train.Method, error
 // for fixed settings, and config.json keeps nothing but their name.
 func (o *recipeOptions) fits(name inference.Method, m train.Method) error {
 	switch name {
-	case inference.SWEET, inference.EarlyExit, "sweet-released", "ee-released", inference.MultiModel:
+	case inference.SWEET, inference.EarlyExit, "sweet-released", "ee-released", inference.MultiModel, train.FrozenExits:
 		for _, flag := range []string{alphaFlag, scaleFlag, distillFlag, temperatureFlag, gateFlag, openingFlag} {
-			if o.set(flag) {
+			distills := flag == distillFlag || flag == temperatureFlag
+			if o.set(flag) && !(distills && name == train.FrozenExits) {
 				return fmt.Errorf("--%s does not go with --method %s, whose settings are fixed; %s is free", flag, name, train.Blend)
 			}
 		}

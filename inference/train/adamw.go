@@ -30,6 +30,9 @@ const pieceSize = 1 << 14
 func newOptimizer(n *network) *optimizer {
 	o := &optimizer{network: n, mean: make([]float32, n.layout.size), square: make([]float32, n.layout.size)}
 	for i, t := range n.layout.tensors {
+		if t.frozen {
+			continue
+		}
 		size, word := pieceSize, -1
 		if i == 0 {
 			size, word = max(1, pieceSize/n.config.Width)*n.config.Width, 0

@@ -45,6 +45,7 @@ type Options struct {
 	Dropout     float64   `json:"dropout"`      // probability that an activation is dropped
 	UnknownRate float64   `json:"unknown_rate"` // probability that a token is read as [UNK]
 	Seed        uint64    `json:"seed"`
+	Freeze      Freeze    `json:"freeze"` // what stays as it is
 }
 
 // Validate reports every setting that makes no sense for a network of shape c.
@@ -60,6 +61,7 @@ func (o *Options) Validate(c *inference.Config) error {
 		}
 	}
 	o.Method.validate(len(c.Exits), bad)
+	o.Freeze.validate(len(c.Exits), o.Method, bad)
 	if o.Epochs < 1 {
 		bad("epochs is %d, want at least 1", o.Epochs)
 	}

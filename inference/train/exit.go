@@ -36,7 +36,7 @@ func (n *network) answer(g int, x cpu.Matrix) {
 	pooled, squashed, kept, logits := s.pooled.Part(0, rows), s.squashed.Part(0, rows), s.kept.Part(0, rows), s.logits.Part(0, rows)
 	n.pool(g, pooled, x)
 	n.forward(squashed, pooled, w.pooler)
-	d := n.dropout(n.config.Exits[g], placePooled)
+	d := n.exitDropout(g)
 	for r := range rows {
 		n.kernels.BiasTanh(squashed.Row(r), w.pooler.b)
 		d.row(kept.Row(r), squashed.Row(r), r)
@@ -68,7 +68,9 @@ func (n *network) learn(g int) float64 {
 			logits[c] += v
 		}
 	}
-	n.answerGradient(g)
+	if !n.options.Freeze.head(g, len(n.exits)) {
+		n.answerGradient(g)
+	}
 	return loss / float64(rows)
 }
 
@@ -107,7 +109,7 @@ func (n *network) answerGradient(g int) {
 	}
 	n.weightGradient(dw.classifier, dlogits, s.kept.Part(0, rows))
 	n.backward(dsquashed, dlogits, w.classifier)
-	d := n.dropout(n.config.Exits[g], placePooled)
+	d := n.exitDropout(g)
 	for r := range rows {
 		row := dsquashed.Row(r)
 		d.row(row, row, r)
@@ -117,6 +119,9 @@ func (n *network) answerGradient(g int) {
 		n.kernels.AddBias(dw.pooler.b, row)
 	}
 	n.weightGradientAdd(dw.pooler, dsquashed, s.pooled.Part(0, rows))
+	if g < n.phase.frozen {
+		return
+	}
 	dpooled := s.dpooled.Part(0, rows)
 	n.backward(dpooled, dsquashed, w.pooler)
 	if scale := n.phase.scale[g]; scale != 1 {
@@ -124,6 +129,15 @@ func (n *network) answerGradient(g int) {
 			multiply(dpooled.Row(r), scale)
 		}
 	}
+}
+
+// exitDropout returns the dropout between the pooler and the classifier of exit
+// g. Its layer is the next one's number.
+func (n *network) exitDropout(g int) dropout {
+	if n.options.Freeze.head(g, len(n.exits)) {
+		return dropout{}
+	}
+	return newDropout(n.options.Dropout, n.options.Seed, n.step, n.config.Exits[g], placePooled)
 }
 
 // pool sets pooled (R, D) to what exit g reads of every row of x: the first

@@ -77,5 +77,8 @@ func (n *network) isolated(l int) bool {
 
 // dropout returns that of one place of a layer in this step.
 func (n *network) dropout(layer int, p place) dropout {
+	if layer < n.frozenLayers() {
+		return dropout{}
+	}
 	return newDropout(n.options.Dropout, n.options.Seed, n.step, layer, p)
 }

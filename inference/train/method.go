@@ -154,7 +154,8 @@ type phase struct {
 	distill       Distill
 	gate          Gate
 	clipsPerGroup bool
-	chains        []span // of groups: gradients pass inside a chain and not between two
+	frozen        int    // first groups, which stay as they are
+	chains        []span // of groups: gradients pass inside a chain and not between two; the frozen ones are one
 	chain         []int  // (exits) which chain a group belongs to
 }
 
@@ -162,20 +163,21 @@ type phase struct {
 // is nil where there is none.
 func (o *Options) phases(c *inference.Config) (main, opening *phase) {
 	exits, m := len(c.Exits), o.Method
-	main = newPhase(m.pass(exits), o.ExitWeights, m.scale(exits))
+	frozen := o.Freeze.groups(exits)
+	main = newPhase(m.pass(exits), o.ExitWeights, m.scale(exits), frozen)
 	main.distill, main.gate = m.Distill, m.Gate
 	main.clipsPerGroup = !m.passes() && !m.GlobalClip
 	if m.Opening.Share == 0 {
 		return main, nil
 	}
 	if m.Opening.Kind == Separate {
-		opening = newPhase(make([]float32, exits), o.ExitWeights, ones(exits))
+		opening = newPhase(make([]float32, exits), o.ExitWeights, ones(exits), frozen)
 		opening.clipsPerGroup = !m.GlobalClip
 		return main, opening
 	}
 	lastOnly := make([]float32, exits)
 	lastOnly[exits-1] = o.ExitWeights[exits-1]
-	return main, newPhase(spread(ones(1), exits), lastOnly, ones(exits))
+	return main, newPhase(spread(ones(1), exits), lastOnly, ones(exits), frozen)
 }
 
 // pass returns the shares by group; nothing comes back to the last.
@@ -204,13 +206,15 @@ func spread(shares []float32, exits int) []float32 {
 
 func ones(n int) []float32 { return slices.Repeat([]float32{1}, n) }
 
-// newPhase returns a phase that clips globally.
-func newPhase(pass, weights, scale []float32) *phase {
-	p := &phase{pass: pass, weights: weights, scale: scale}
+// newPhase returns a phase that clips globally. Nothing passes to the frozen
+// groups.
+func newPhase(pass, weights, scale []float32, frozen int) *phase {
+	clear(pass[:frozen])
+	p := &phase{pass: pass, weights: weights, scale: scale, frozen: frozen}
 	from := 0
 	for g, a := range pass {
 		p.chain = append(p.chain, len(p.chains))
-		if a == 0 {
+		if a == 0 && g >= frozen-1 {
 			p.chains = append(p.chains, span{from, g + 1})
 			from = g + 1
 		}
@@ -224,8 +228,11 @@ func (p *phase) first(g int) int { return p.chains[p.chain[g]].from }
 // slots returns how many layers' activations are kept at once: those of the
 // longest chain.
 func (p *phase) slots(c *inference.Config) int {
-	most := 0
+	most := min(1, p.frozen)
 	for _, s := range p.chains {
+		if s.from < p.frozen {
+			continue
+		}
 		most = max(most, c.Exits[s.to-1]-groupStart(c, s.from))
 	}
 	return most

@@ -50,6 +50,7 @@ func newNetwork(c *inference.Config, o *Options, e *cpu.Engine) (*network, error
 		return nil, fmt.Errorf("training options: %w", err)
 	}
 	l := newLayout(c, o.Method)
+	l.freeze(o.Freeze)
 	n := &network{
 		config: c, options: o, layout: l,
 		weights: make([]float32, l.size), grads: make([]float32, l.size),
@@ -77,8 +78,13 @@ func (n *network) setPhase(p *phase) {
 }
 
 // state returns the activations of a layer: the layers of a chain have one each,
-// and those of the next chain use the same.
+// and those of the next chain use the same. Of frozen layers nothing is kept for
+// a backward pass, so that one does for all: a layer has read its input before
+// it writes its output.
 func (n *network) state(layer, group int) *layerState {
+	if group < n.phase.frozen {
+		return n.layers[0]
+	}
 	return n.layers[layer-groupStart(n.config, n.phase.first(group))]
 }
 
@@ -100,7 +106,9 @@ func (n *network) gradients(b *batch, step int) []float64 {
 		for g := chain.from; g < chain.to; g++ {
 			losses[g] = n.learn(g)
 		}
-		n.backwardChain(chain)
+		if chain.from >= n.phase.frozen {
+			n.backwardChain(chain)
+		}
 		if chain.to < len(n.exits) {
 			x = n.carry(x)
 		}

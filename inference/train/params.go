@@ -15,6 +15,7 @@ type tensor struct {
 	size   int
 	group  int
 	decays bool // weight decay applies
+	frozen bool // training leaves it as it is
 }
 
 // A layout places the parameters of a network in one arena, group after group,

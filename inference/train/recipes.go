@@ -16,8 +16,14 @@ type Recipe struct {
 	settings func(exits int) Method
 }
 
-// Blend passes on a share of the gradient that the user names.
-const Blend inference.Method = "blend"
+// The names of methods that callers treat apart, beside those of package
+// inference.
+const (
+	// FrozenExits trains new exits of a model that stays as it is.
+	FrozenExits inference.Method = "exits"
+	// Blend passes on a share of the gradient that the user names.
+	Blend inference.Method = "blend"
+)
 
 // recipes are all methods, by what they are, the paper's first.
 var recipes = []Recipe{
@@ -26,6 +32,9 @@ var recipes = []Recipe{
 		return Method{Pass: []float32{1}}
 	}},
 	{inference.MultiModel, "independent models, one per exit, in one directory: best answers, more to run", func(int) Method {
+		return Method{}
+	}},
+	{FrozenExits, "new exits on a model that stays as it is (--init): its own answers do not change", func(int) Method {
 		return Method{}
 	}},
 	{"sweet-released", "sweet as its authors released it: one pooler for all exits, one norm to clip by", func(int) Method {
@@ -94,7 +103,8 @@ func rising(exits int) []float32 {
 func Recipes() []Recipe { return slices.Clone(recipes) }
 
 // MethodOf returns the settings that a method's name stands for in a model of so
-// many exits. With [inference.MultiModel] they are those of each model.
+// many exits. With [inference.MultiModel] they are those of each model, and with
+// [FrozenExits] the caller sets [Freeze] beside them.
 func MethodOf(name inference.Method, exits int) (Method, error) {
 	i := slices.IndexFunc(recipes, func(r Recipe) bool { return r.Name == name })
 	if i < 0 {

@@ -200,6 +200,15 @@ func TestWhatCannotBeTrainedIsRefused(t *testing.T) {
 		{"a gate at a confidence above 1", func(s settings) { s.o.Method.Gate = Gate{HardGate, 2} }, "confidence of the gate is 2"},
 		{"an opening that takes all steps", func(s settings) { s.o.Method.Opening = Opening{1, LastOnly} }, "share 1 of the steps"},
 		{"an opening of a kind that does not exist", func(s settings) { s.o.Method.Opening = Opening{0.5, "grand"} }, `opening "grand"`},
+		{"all groups frozen", func(s settings) { s.o.Freeze.Groups = 2 }, "2 frozen groups of 2"},
+		{"one group fewer than none frozen", func(s settings) { s.o.Freeze.Groups = -1 }, "-1 frozen groups"},
+		{"a frozen backbone without other exits", func(s settings) {
+			s.c.Exits, s.c.Pooling, s.o.ExitWeights, s.o.Freeze.Backbone = []int{3}, s.c.Pooling[:1], []float32{1}, true
+		}, "no other exit"},
+		{"a frozen group with a shared pooler", func(s settings) { s.o.Freeze.Groups, s.o.Method.SharedPooler = 1, true }, "share one pooler"},
+		{"a frozen backbone that opens the run", func(s settings) {
+			s.o.Freeze.Backbone, s.o.Method.Opening = true, Opening{0.5, LastOnly}
+		}, "opens a run by training it"},
 		{"no rows", func(s settings) { *s.rows = nil }, "no training rows"},
 		{"a row that is too long", func(s settings) { (*s.rows)[3].Tokens = make([]int32, 41) }, "row 3 has 41 tokens"},
 		{"a token outside the vocabulary", func(s settings) { (*s.rows)[3].Tokens = []int32{60} }, "outside the vocabulary"},

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"sweetspot/inference"
+)
+
+func openModelDirectory(t *testing.T, path string) *inference.Directory {
+	t.Helper()
+	dir, err := inference.Open(os.DirFS(path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func TestExitsAreAddedToAModelThatStays(t *testing.T) {
+	data := writeFruit(t)
+	plain := filepath.Join(t.TempDir(), "plain")
+	was := trainFruit(t, []string{
+		"train", "--data", data, "--out", plain, "--exits", "3", "--pool", "mean", "--width", "32", "--epochs", "4", "--batch", "8",
+		"--lr", "4e-3", "--vocab-size", "120", "--max-length", "16", "--threads", "2", "--json",
+	})
+	more := filepath.Join(t.TempDir(), "more")
+	got := trainFruit(t, []string{
+		"train", "--data", data, "--init", plain, "--method", "exits", "--exits", "1,2,3", "--distill", "1", "--epochs", "4", "--batch", "8",
+		"--lr", "4e-3", "--threads", "2", "--json", "--out", more,
+	})
+	if len(was.Test) != 1 || len(got.Test) != 3 || got.Test[2].Scores != was.Test[0].Scores || !(got.Test[0].Accuracy > 0.6) {
+		t.Errorf("got test scores %v, want the last as before, %v, and exits that have learned", got.Test, was.Test)
+	}
+	before, after := openModelDirectory(t, plain), openModelDirectory(t, more)
+	for name, want := range before.Tensors {
+		name := strings.Replace(name, "exits.0.", "exits.2.", 1)
+		if !reflect.DeepEqual(after.Tensors[name].Data, want.Data) {
+			t.Errorf("%s has changed", name)
+		}
+	}
+	if c := after.Config; c.Method != "exits" || c.Pooling[2] != inference.Mean || c.Pooling[0] != inference.CLS {
+		t.Errorf("got method %s and pooling %v, want exits and the last as before", c.Method, c.Pooling)
+	}
+}
+
+func TestDeeperLayersAreTrainedAlone(t *testing.T) {
+	data := writeFruit(t)
+	first := filepath.Join(t.TempDir(), "first")
+	was := trainFruit(t, fruitArgs(data, first))
+	second := filepath.Join(t.TempDir(), "second")
+	args := []string{
+		"train", "--data", data, "--init", first, "--freeze-to", "1", "--exits", "1,2,3", "--epochs", "2", "--batch", "8",
+		"--lr", "4e-3", "--threads", "2", "--json", "--out", second,
+	}
+	got := trainFruit(t, args)
+	if len(got.Test) != 3 || got.Test[0].Scores != was.Test[0].Scores {
+		t.Errorf("got test scores %v, want three, the first as before: %v", got.Test, was.Test)
+	}
+	before, after := openModelDirectory(t, first), openModelDirectory(t, second)
+	for name, want := range before.Tensors {
+		stays := strings.HasPrefix(name, "embeddings.") || strings.HasPrefix(name, "encoder.layer.0.") || strings.HasPrefix(name, "exits.0.")
+		if same := reflect.DeepEqual(after.Tensors[name].Data, want.Data); same != stays && !strings.HasSuffix(name, "key.bias") {
+			t.Errorf("%s is the same: got %v, want %v", name, same, stays)
+		}
+	}
+}
+
+func TestWhatCannotBeFrozenIsAUsageError(t *testing.T) {
+	data := writeFruit(t)
+	model := filepath.Join(t.TempDir(), "model")
+	trainFruit(t, fruitArgs(data, model))
+	other := t.TempDir()
+	if err := os.WriteFile(filepath.Join(other, "train.tsv"), []byte("text\tlabel\na kiwi\tkiwi\na pear\tpear\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name string
+		args []string
+		want string
+	}{
+		{"exits without a model", []string{"--data", data, "--method", "exits"}, "name its directory by --init"},
+		{"frozen groups without a model", []string{"--data", data, "--freeze-to", "1"}, "name its directory by --init"},
+		{"the last exit elsewhere", []string{"--data", data, "--init", model, "--method", "exits", "--exits", "1"}, "after layer 1"},
+		{"all exits frozen", []string{"--data", data, "--init", model, "--freeze-to", "2"}, "--freeze-to 2"},
+		{"another first exit", []string{"--data", data, "--init", model, "--freeze-to", "1", "--exits", "2,3"}, "after layers [2]"},
+		{"a label that the model does not know", []string{"--data", other, "--init", model, "--method", "exits"}, `label "kiwi"`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := runSweet(t.Context(), newCommand(), io.Discard, append([]string{"train", "--out", t.TempDir()}, c.args...)...)
+			if !errors.As(err, new(usageError)) || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want a usage error with %q", err, c.want)
+			}
+		})
+	}
+}
