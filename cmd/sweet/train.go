@@ -122,6 +122,9 @@ func runTrain(c *cobra.Command, o trainOptions) error {
 		return err
 	}
 	err = r.run(c.Context(), talk)
+	if r.trainer.Done() > 0 {
+		fmt.Fprintf(talk, "activations: %.1f MiB\n", float64(r.trainer.Activations())/(1<<20))
+	}
 	if c.Context().Err() != nil {
 		return r.stop(talk)
 	}
@@ -164,7 +167,21 @@ type trainRun struct {
 	positive  int // label that F1 is of
 	engine    *cpu.Engine
 	device    *cpu.Device // what exits are measured on
-	trainer   *train.Trainer
+	trainer   trainer
+}
+
+// A trainer is what trains a model, or the models of a Multi-Model.
+type trainer interface {
+	Start(tensors map[string]inference.Tensor) (drawn []string)
+	Frozen(names []string) []string
+	Run(ctx context.Context, report func(train.Progress) error) error
+	Done() int
+	Steps() int
+	Current() *inference.Directory
+	Tensors() []inference.Tensor
+	Activations() int
+	Save(w io.Writer) error
+	Resume(r io.Reader) error
 }
 
 func (r *trainRun) close() {
@@ -206,12 +223,18 @@ func (o *trainOptions) prepare(talk io.Writer) (*trainRun, error) {
 		return nil, usageError{err}
 	}
 	words := train.Words{Unknown: tokens.UNK(), Separator: tokens.SEP()}
-	r.trainer, err = train.New(r.config, r.options.settings, r.train, words, r.engine)
-	if err != nil {
+	if r.trainer, err = r.newTrainer(words); err != nil {
 		r.close()
 		return nil, usageError{err}
 	}
 	return r, nil
+}
+
+func (r *trainRun) newTrainer(words train.Words) (trainer, error) {
+	if r.config.Method == inference.MultiModel {
+		return train.NewMulti(r.config, r.options.settings, r.train, words, r.engine)
+	}
+	return train.New(r.config, r.options.settings, r.train, words, r.engine)
 }
 
 // checkpointName is the file in the model directory that a stopped run goes on
@@ -227,7 +250,12 @@ func (r *trainRun) start(talk io.Writer) error {
 	case errors.Is(err, fs.ErrNotExist) && r.options.resume:
 		return fmt.Errorf("nothing to resume: %w", err)
 	case errors.Is(err, fs.ErrNotExist):
-		return r.startAnew(talk)
+		if err := r.startFrom(talk); err != nil {
+			return err
+		}
+		// Now, not after the first epoch: a directory that cannot be written is
+		// better known before the work than after it.
+		return r.checkpoint()
 	case err != nil:
 		return fmt.Errorf("reading the checkpoint: %w", err)
 	}
@@ -235,20 +263,23 @@ func (r *trainRun) start(talk io.Writer) error {
 	if !r.options.resume {
 		return fmt.Errorf("%s is from a run that was stopped: go on with --resume, or remove it", r.checkpointPath())
 	}
+	if err := r.startFrom(io.Discard); err != nil { // for models that are still to come
+		return err
+	}
 	return r.trainer.Resume(f)
 }
 
-func (r *trainRun) startAnew(talk io.Writer) error {
-	if r.initial != nil {
-		drawn := r.trainer.Start(r.initial)
-		if err := r.checkDrawn(drawn); err != nil {
-			return err
-		}
-		fmt.Fprintf(talk, "starting from %s; %d tensors start at random\n", r.options.from, len(drawn))
+// startFrom sets the weights that the run starts from.
+func (r *trainRun) startFrom(talk io.Writer) error {
+	if r.initial == nil {
+		return nil
 	}
-	// Now, not after the first epoch: a directory that cannot be written is
-	// better known before the work than after it.
-	return r.checkpoint()
+	drawn := r.trainer.Start(r.initial)
+	if err := r.checkDrawn(drawn); err != nil {
+		return err
+	}
+	fmt.Fprintf(talk, "starting from %s; %d tensors start at random\n", r.options.from, len(drawn))
+	return nil
 }
 
 // run takes the steps, measures the exits after each epoch, and saves.
@@ -266,7 +297,7 @@ func (r *trainRun) run(ctx context.Context, talk io.Writer) error {
 		if len(r.dev) == 0 {
 			return nil
 		}
-		scores, err := r.measure(ctx, r.trainer.Directory(), r.dev)
+		scores, err := r.measure(ctx, r.trainer.Current(), r.dev)
 		if err != nil {
 			return err
 		}
@@ -325,6 +356,7 @@ type trainResult struct {
 	Out    string            `json:"out"`
 	Digest string            `json:"digest"`
 	Steps  int               `json:"steps"`
+	Bytes  int               `json:"activation_bytes"` // kept at once, at most
 	Dev    []train.ExitScore `json:"dev,omitempty"`
 	Test   []train.ExitScore `json:"test,omitempty"`
 }
@@ -345,7 +377,7 @@ func (r *trainRun) finish(c *cobra.Command) error {
 	if err != nil {
 		return fmt.Errorf("reading the saved model: %w", err)
 	}
-	result := trainResult{Out: r.options.out, Digest: dir.Digest, Steps: r.trainer.Done()}
+	result := trainResult{Out: r.options.out, Digest: dir.Digest, Steps: r.trainer.Done(), Bytes: r.trainer.Activations()}
 	for _, part := range []struct {
 		scores *[]train.ExitScore
 		rows   []train.Row

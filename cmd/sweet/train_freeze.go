@@ -20,9 +20,6 @@ func (o *trainOptions) freeze(c, was *inference.Config, labels []string) error {
 	if o.from == "" {
 		return errors.New("--method exits and --freeze-to keep a model's weights: name its directory by --init")
 	}
-	if was.Method == inference.MultiModel {
-		return fmt.Errorf("--init %s is a Multi-Model, whose models share nothing that could stay", o.from)
-	}
 	for _, label := range labels {
 		if !slices.Contains(was.Labels, label) {
 			return fmt.Errorf("--init %s: label %q of the training examples is none of the %d that its exits know, which stay as they are", o.from, label, len(was.Labels))

@@ -24,6 +24,7 @@ type trainProgress struct {
 	bar    *mpb.Bar
 	text   atomic.Pointer[string] // beside the bar
 	losses []float64              // moving means
+	model  int                    // that they are of
 	first  int                    // steps done before this run
 	start  time.Time
 	tokens int
@@ -53,8 +54,8 @@ func newTrainProgress(out io.Writer, done, steps int, metric train.Metric) *trai
 const meanSteps = 30
 
 func (p *trainProgress) step(now train.Progress) {
-	if p.losses == nil {
-		p.losses = append(p.losses, now.Losses...)
+	if p.losses == nil || now.Model != p.model {
+		p.model, p.losses = now.Model, append(p.losses[:0], now.Losses...)
 	}
 	for i, l := range now.Losses {
 		p.losses[i] += (l - p.losses[i]) / meanSteps
@@ -79,14 +80,22 @@ func (p *trainProgress) describe(now train.Progress) string {
 	for _, l := range p.losses {
 		fmt.Fprintf(&losses, " %.3f", l)
 	}
-	return fmt.Sprintf("epoch %d of %d, loss%s, %.0f tokens/s, %s left",
-		now.Epoch, now.Epochs, losses.String(), float64(p.tokens)/spent.Seconds(), left.Round(time.Second))
+	return fmt.Sprintf("%sepoch %d of %d, loss%s, %.0f tokens/s, %s left",
+		modelOf(now), now.Epoch, now.Epochs, losses.String(), float64(p.tokens)/spent.Seconds(), left.Round(time.Second))
+}
+
+// modelOf says which of several models is trained.
+func modelOf(now train.Progress) string {
+	if now.Models < 2 {
+		return ""
+	}
+	return fmt.Sprintf("model %d of %d, ", now.Model, now.Models)
 }
 
 // epoch shows the exits' scores on the development examples.
 func (p *trainProgress) epoch(now train.Progress, scores []train.ExitScore) {
 	var line strings.Builder
-	fmt.Fprintf(&line, "epoch %d of %d: dev %s by exit", now.Epoch, now.Epochs, p.metric)
+	fmt.Fprintf(&line, "%sepoch %d of %d: dev %s by exit", modelOf(now), now.Epoch, now.Epochs, p.metric)
 	for _, s := range scores {
 		fmt.Fprintf(&line, " %s", score(s.Scores, p.metric))
 	}

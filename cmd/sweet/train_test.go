@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -120,10 +121,13 @@ func TestMetricIsShown(t *testing.T) {
 }
 
 // A stopper stops a run once it has said that an epoch is over.
-type stopper struct{ stop func() }
+type stopper struct {
+	at   string
+	stop func()
+}
 
 func (s stopper) Write(p []byte) (int, error) {
-	if bytes.Contains(p, []byte("epoch 2 of 4: dev")) {
+	if bytes.Contains(p, []byte(s.at)) {
 		s.stop()
 	}
 	return len(p), nil
@@ -136,7 +140,7 @@ func TestStoppedRunGoesOnExactly(t *testing.T) {
 	args := fruitArgs(data, dir)
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	if _, err := runSweet(ctx, newCommand(), stopper{stop}, args...); !errors.Is(err, errStopped) {
+	if _, err := runSweet(ctx, newCommand(), stopper{"epoch 2 of 4: dev", stop}, args...); !errors.Is(err, errStopped) {
 		t.Fatalf("got %v, want %v", err, errStopped)
 	}
 	if _, err := runSweet(t.Context(), newCommand(), io.Discard, args...); err == nil || !strings.Contains(err.Error(), "--resume") {
@@ -148,6 +152,42 @@ func TestStoppedRunGoesOnExactly(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(dir, checkpointName)); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the checkpoint of a finished run: got %v, want it gone", err)
+	}
+}
+
+func TestStoppedMultiModelGoesOnExactly(t *testing.T) {
+	data, first := writeFruit(t), filepath.Join(t.TempDir(), "first")
+	trainFruit(t, fruitArgs(data, first, "--epochs", "1"))
+	whole := filepath.Join(t.TempDir(), "whole")
+	args := func(out string, more ...string) []string {
+		return append(fruitArgs(data, out, "--method", "mm", "--init", first), more...)
+	}
+	want := trainFruit(t, args(whole))
+	if len(want.Test) != 2 || !(want.Test[1].Accuracy > 0.9) || want.Test[1].Layer != 3 {
+		t.Errorf("got test scores %v, want two, the last above 0.9 at 3 layers run", want.Test)
+	}
+	dir := filepath.Join(t.TempDir(), "stopped")
+	for _, at := range []string{"model 1 of 2, epoch 2 of 4: dev", "model 1 of 2, epoch 4 of 4: dev", "model 2 of 2, epoch 1 of 4: dev"} {
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		if _, err := runSweet(ctx, newCommand(), stopper{at, stop}, args(dir)...); !errors.Is(err, errStopped) {
+			t.Fatalf("got %v, want %v", err, errStopped)
+		}
+		if got := trainFruit(t, args(dir, "--resume")); got.Digest != want.Digest {
+			t.Errorf("stopped at %q: got model %s after resuming, want %s", at, got.Digest, want.Digest)
+		}
+	}
+	out, err := runSweet(t.Context(), newCommand(), io.Discard, "evaluate", "--model", whole, "--data", filepath.Join(data, "test.tsv"), "--json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var e evaluation
+	if err := json.Unmarshal([]byte(out), &e); err != nil || !slices.Equal(e.Exits, want.Test) {
+		t.Errorf("got evaluation %v, %v, training said %v", e.Exits, err, want.Test)
+	}
+	_, err = runSweet(t.Context(), newCommand(), io.Discard, "train", "--data", data, "--init", whole, "--out", t.TempDir())
+	if !errors.As(err, new(usageError)) || !strings.Contains(err.Error(), "Multi-Model") {
+		t.Errorf("starting from a Multi-Model: got %v, want a usage error", err)
 	}
 }
 

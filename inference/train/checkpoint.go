@@ -28,7 +28,11 @@ type checkpointHeader struct {
 const checkpointFormat = 1
 
 func (t *Trainer) header() (checkpointHeader, error) {
-	model, err := t.config.Encode()
+	return headerOf(t.config, t.options, t.rows, t.done)
+}
+
+func headerOf(c inference.Config, o Options, rows []Row, step int) (checkpointHeader, error) {
+	model, err := c.Encode()
 	if err != nil {
 		return checkpointHeader{}, err
 	}
@@ -37,7 +41,7 @@ func (t *Trainer) header() (checkpointHeader, error) {
 		return checkpointHeader{}, err
 	}
 	return checkpointHeader{
-		Format: checkpointFormat, Step: t.done, Model: line.Bytes(), Options: t.options, Rows: fingerprint(t.rows),
+		Format: checkpointFormat, Step: step, Model: line.Bytes(), Options: o, Rows: fingerprint(rows),
 	}, nil
 }
 
@@ -122,6 +126,12 @@ func (t *Trainer) matches(got *checkpointHeader) error {
 	if err != nil {
 		return err
 	}
+	return want.accepts(got, t.Steps())
+}
+
+// accepts reports the first thing in which a run of so many steps that wrote
+// another header is not the one of want.
+func (want *checkpointHeader) accepts(got *checkpointHeader, steps int) error {
 	switch {
 	case got.Format != checkpointFormat:
 		return fmt.Errorf("format %d, want %d", got.Format, checkpointFormat)
@@ -129,8 +139,8 @@ func (t *Trainer) matches(got *checkpointHeader) error {
 		return fmt.Errorf("it is of another model: %s, now %s", got.Model, want.Model)
 	case got.Rows != want.Rows:
 		return errors.New("it was made with other training rows or another vocabulary")
-	case got.Step < 0 || got.Step > t.Steps():
-		return fmt.Errorf("step %d of %d", got.Step, t.Steps())
+	case got.Step < 0 || got.Step > steps:
+		return fmt.Errorf("step %d of %d", got.Step, steps)
 	}
 	was, now := reflect.ValueOf(got.Options), reflect.ValueOf(want.Options)
 	for i := range was.NumField() {

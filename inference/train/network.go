@@ -140,6 +140,9 @@ func (n *network) begin(b *batch, step int) {
 	n.growTips(b)
 	n.embedding.grow(b, c)
 	n.scratch.grow(b, c)
+	if len(n.phase.chains) > 1 {
+		growMatrix(&n.scratch.carried, b.tokens(), c.Width)
+	}
 	n.strips.grow(b.tokens(), max(3*c.Width, c.FeedForward))
 	n.clearGradients()
 }
@@ -237,7 +240,6 @@ type scratch struct {
 func (s *scratch) grow(b *batch, c *inference.Config) {
 	t := b.tokens()
 	growMatrix(&s.dx, t, c.Width)
-	growMatrix(&s.carried, t, c.Width)
 	growMatrix(&s.product, t, c.Width)
 	growMatrix(&s.dropped, t, c.Width)
 	growMatrix(&s.dcontext, t, c.Width)

@@ -186,19 +186,26 @@ func (r *reference) share(p tensor, exit, row int, gates [][]float64) float64 {
 }
 
 func TestLaterLossesGiveEarlierGroupsNoGradientUnderSweet(t *testing.T) {
-	config, options := smallConfig(inference.CLS, inference.CLS), smallOptions(Method{})
-	options.ExitWeights = []float32{1, 1}
-	n := newSmall(t, config, options, 2)
-	options.ExitWeights[0] = 0 // only the last exit's loss is left
-	n.gradients(smallBatch(config, 5), 0)
-	first, last := n.layout.groups[0], n.layout.groups[1]
-	for i, g := range n.grads[first.from:first.to] {
-		if g != 0 {
-			t.Fatalf("gradient %d of group 1: got %v, want 0", i, g)
+	config := threeExits()
+	b := smallBatch(config, 5)
+	for exit := range config.Exits {
+		n := newSmall(t, config, threeOptions(Method{}), 2)
+		weights := make([]float32, len(config.Exits))
+		weights[exit] = 1 // only this exit's loss is left
+		n.phase.weights = weights
+		n.gradients(b, 0)
+		for g, s := range n.layout.groups {
+			grads := n.grads[s.from:s.to]
+			if g == exit {
+				if norm64(grads) == 0 {
+					t.Errorf("exit %d gives its own group no gradient", exit+1)
+				}
+				continue
+			}
+			if i := slices.IndexFunc(grads, func(v float32) bool { return v != 0 }); i >= 0 {
+				t.Errorf("exit %d gives group %d a gradient: [%d] is %v, want 0", exit+1, g+1, i, grads[i])
+			}
 		}
-	}
-	if norm64(n.grads[last.from:last.to]) == 0 {
-		t.Error("the last group has no gradient either")
 	}
 }
 

@@ -33,6 +33,7 @@ type Trainer struct {
 // Progress is how far a run has come. Losses are means over the batch, one per
 // exit, not weighted.
 type Progress struct {
+	Model, Models int // under way from 1, in all: 1 of 1 but with a Multi-Model
 	Step, Steps   int // done, in all
 	Epoch, Epochs int // under way from 1, in all
 	Tokens        int // of this step
@@ -137,7 +138,7 @@ func (t *Trainer) step(steps int) (Progress, error) {
 	t.optimizer.step(t.done, steps)
 	t.done++
 	return Progress{
-		Step: t.done, Steps: steps, Epoch: t.epoch + 1, Epochs: t.options.Epochs,
+		Model: 1, Models: 1, Step: t.done, Steps: steps, Epoch: t.epoch + 1, Epochs: t.options.Epochs,
 		Tokens: t.batch.tokens(), Losses: losses, EpochEnds: t.done%perEpoch == 0,
 	}, nil
 }
@@ -167,6 +168,9 @@ func (t *Trainer) Tensors() []inference.Tensor {
 	}
 	return tensors
 }
+
+// Current returns the model that is being trained: all of it.
+func (t *Trainer) Current() *inference.Directory { return t.Directory() }
 
 // Directory returns the model as it is now. It shares the trainer's memory.
 func (t *Trainer) Directory() *inference.Directory {
