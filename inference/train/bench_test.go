@@ -13,10 +13,15 @@ import (
 
 // exampleRows returns rows of random tokens with lengths around 25.
 func exampleRows(c *inference.Config, count int) []Row {
+	return rowsOfLength(c, count, 15, 35)
+}
+
+// rowsOfLength returns rows of random tokens, shortest to longest of them.
+func rowsOfLength(c *inference.Config, count, shortest, longest int) []Row {
 	r := source(1, 2, 3)
 	rows := make([]Row, count)
 	for i := range rows {
-		tokens := make([]int32, 15+r.IntN(21))
+		tokens := make([]int32, shortest+r.IntN(longest-shortest+1))
 		for t := range tokens {
 			tokens[t] = int32(r.IntN(c.Vocab))
 		}
@@ -54,14 +59,42 @@ func BenchmarkStep(b *testing.B) {
 					if method == "ee" {
 						o.Method.Pass = []float32{1}
 					}
-					benchmarkSteps(b, benchConfig(width), &o)
+					c := benchConfig(width)
+					benchmarkSteps(b, c, &o, 64, exampleRows(c, 64*20))
 				})
 			}
 		}
 	}
 }
 
-func benchmarkSteps(b *testing.B, c *inference.Config, o *Options) {
+// BenchmarkMiniLM measures steps of a model of MiniLM-L6's shape as fine-tuning
+// on short texts takes them: batches of 16 rows, dropout 0.1. The name gives the
+// method, the pooling, and the rows and their mean length. peer.sh runs it beside
+// PyTorch.
+func BenchmarkMiniLM(b *testing.B) {
+	const rows = 16
+	for _, method := range []string{"ee", "sweet"} {
+		for _, pooling := range []inference.Pooling{inference.CLS, inference.Mean} {
+			for _, l := range []struct{ shortest, longest int }{{8, 18}, {64, 64}} {
+				b.Run(fmt.Sprintf("%s/%s/%dx%d", method, pooling, rows, (l.shortest+l.longest)/2), func(b *testing.B) {
+					c := benchConfig(384)
+					c.Vocab, c.Heads, c.Positions = 30522, 12, 512
+					c.Labels = c.Labels[:2]
+					c.Pooling = slices.Repeat([]inference.Pooling{pooling}, len(c.Exits))
+					o := DefaultOptions()
+					o.ExitWeights, o.Dropout = []float32{1, 1, 1, 1}, 0.1
+					if method == "ee" {
+						o.Method.Pass = []float32{1}
+					}
+					benchmarkSteps(b, c, &o, rows, rowsOfLength(c, rows*50, l.shortest, l.longest))
+				})
+			}
+		}
+	}
+}
+
+// benchmarkSteps runs steps on batches of that many of the rows.
+func benchmarkSteps(b *testing.B, c *inference.Config, o *Options, size int, rows []Row) {
 	b.Helper()
 	k, err := cpu.Select("auto")
 	if err != nil {
@@ -75,8 +108,7 @@ func benchmarkSteps(b *testing.B, c *inference.Config, o *Options) {
 	}
 	n.layout.initialize(n.weights, 1)
 	opt := newOptimizer(n)
-	rows := exampleRows(c, 64*20)
-	batches := order(rows, 64, 1, 0)
+	batches := order(rows, size, 1, 0)
 	largeProduct := newLargeProduct(e)
 	var in batch
 	var spent, product time.Duration
