@@ -129,20 +129,20 @@ func (t *Trainer) matches(got *checkpointHeader) error {
 	return want.accepts(got, t.Steps())
 }
 
-// accepts reports the first thing in which a run of so many steps that wrote
-// another header is not the one of want.
-func (want *checkpointHeader) accepts(got *checkpointHeader, steps int) error {
+// accepts reports the first thing in which a run that wrote another header is
+// not the one of h, which has so many steps.
+func (h *checkpointHeader) accepts(got *checkpointHeader, steps int) error {
 	switch {
 	case got.Format != checkpointFormat:
 		return fmt.Errorf("format %d, want %d", got.Format, checkpointFormat)
-	case !bytes.Equal(got.Model, want.Model):
-		return fmt.Errorf("it is of another model: %s, now %s", got.Model, want.Model)
-	case got.Rows != want.Rows:
+	case !bytes.Equal(got.Model, h.Model):
+		return fmt.Errorf("it is of another model: %s, now %s", got.Model, h.Model)
+	case got.Rows != h.Rows:
 		return errors.New("it was made with other training rows or another vocabulary")
 	case got.Step < 0 || got.Step > steps:
 		return fmt.Errorf("step %d of %d", got.Step, steps)
 	}
-	was, now := reflect.ValueOf(got.Options), reflect.ValueOf(want.Options)
+	was, now := reflect.ValueOf(got.Options), reflect.ValueOf(h.Options)
 	for i := range was.NumField() {
 		if a, b := was.Field(i).Interface(), now.Field(i).Interface(); !reflect.DeepEqual(a, b) {
 			return fmt.Errorf("it was made with %s %v, now %v", was.Type().Field(i).Tag.Get("json"), a, b)

@@ -115,8 +115,10 @@ func TestFrozenNetworkHasTheSameGradientsElsewhere(t *testing.T) {
 		{"two groups, early exit", Freeze{Groups: 2}, Method{Pass: []float32{1}}, Method{}},
 		{"the backbone", Freeze{Backbone: true}, Method{}, Method{}},
 		{
-			"the backbone, distilled", Freeze{Backbone: true},
-			Method{Distill: Distill{Weight: 1, Temperature: 2}}, Method{Distill: Distill{Weight: 1, Temperature: 2}},
+			"the backbone, distilled",
+			Freeze{Backbone: true},
+			Method{Distill: Distill{Weight: 1, Temperature: 2}},
+			Method{Distill: Distill{Weight: 1, Temperature: 2}},
 		},
 	}
 	for _, c := range cases {

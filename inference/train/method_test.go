@@ -32,7 +32,8 @@ func TestSettingsThatSayTheSameGiveTheSameBits(t *testing.T) {
 		{"gradients scaled by 1, and early exit", Method{Pass: []float32{1}, Scale: []float32{1, 1, 1}}, Method{Pass: []float32{1}}},
 		{
 			"a gate that no exit is sure enough for, and early exit",
-			Method{Pass: []float32{1}, Gate: Gate{Kind: HardGate, Confidence: 1}}, Method{Pass: []float32{1}},
+			Method{Pass: []float32{1}, Gate: Gate{Kind: HardGate, Confidence: 1}},
+			Method{Pass: []float32{1}},
 		},
 		{"distilled by a weight of 0, and SWEET", Method{Distill: Distill{Temperature: 3}}, Method{}},
 	}

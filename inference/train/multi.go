@@ -191,7 +191,7 @@ func digest(tensors map[string]inference.Tensor) string {
 	h := sha256.New()
 	buf := make([]byte, 0, 4096)
 	for _, name := range slices.Sorted(maps.Keys(tensors)) {
-		io.WriteString(h, name)
+		h.Write([]byte(name))
 		for part := range slices.Chunk(tensors[name].Data, cap(buf)/4) {
 			buf, _ = binary.Append(buf[:0], binary.LittleEndian, part) // float32 has a size
 			h.Write(buf)

@@ -28,6 +28,9 @@ type Trainer struct {
 	batch     batch
 	epoch     int       // that batches belong to; -1 before the first
 	batches   [][]int32 // of the epoch
+
+	every int // steps between two looks at the conflict
+	see   func(Conflict) error
 }
 
 // Progress is how far a run has come. Losses are means over the batch, one per
@@ -130,6 +133,9 @@ func (t *Trainer) step(steps int) (Progress, error) {
 	}
 	t.batch.fill(t.rows, t.batches[t.done%perEpoch])
 	t.batch.forget(t.options.UnknownRate, t.words, t.options.Seed, t.done)
+	if err := t.observe(); err != nil {
+		return Progress{}, err
+	}
 	t.setPhase(steps)
 	losses := t.network.gradients(&t.batch, t.done)
 	if !finite(losses) {
