@@ -34,6 +34,7 @@ type trainOptions struct {
 	heads       int
 	feedForward int
 	pool        []string
+	score       string
 	vocab       string
 	vocabSize   int
 	maxLength   int
@@ -67,6 +68,15 @@ sizes, vocabulary and weights.
 
 ` + methodsHelp() + `
 
+All train by AdamW with decoupled --weight-decay, not of biases and layer norms; a
+learning rate that rises over --warmup and then falls to 0 on a straight line, over
+both phases of a method that has two; and --dropout behind the embeddings, in the
+attention, behind both halves of a layer and behind the pooler, where nothing is
+frozen. --clip bounds the norm of each group of layers by itself with sweet, in the
+second phase of tuned-sweet and in the first of sweet-ee; that of each new exit with
+exits, that of each model with mm, and with the others that of all. ee and sweet are
+the paper's, as strictly as it describes them; --as-released is what its code does.
+
 Ctrl-C saves; the same command with --resume goes on exactly.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return runTrain(c, o) },
@@ -84,6 +94,7 @@ Ctrl-C saves; the same command with --resume goes on exactly.`,
 	f.IntVar(&o.heads, "heads", 0, "attention heads (default width/32)")
 	f.IntVar(&o.feedForward, "ff", 0, "feed-forward width (default 4 times the width)")
 	f.StringSliceVar(&o.pool, "pool", []string{string(inference.CLS)}, "what exits read: cls, the first token, or mean, of all tokens; one for all exits or one each")
+	f.StringVar(&o.score, "score", string(inference.MaxProbability), "how sure an exit is of its answer: max_probability, margin between the best two labels, or entropy; kept in config.json")
 	f.StringVar(&o.vocab, "vocab", "", "vocab.txt, tokenizer.json or model directory (default made of the training texts)")
 	f.IntVar(&o.vocabSize, "vocab-size", 8000, "most pieces of a vocabulary that is made")
 	f.IntVar(&o.maxLength, "max-length", 128, "most tokens of a text; the end of longer ones is left out")

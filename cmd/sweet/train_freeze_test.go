@@ -75,7 +75,7 @@ func TestWhatCannotBeFrozenIsAUsageError(t *testing.T) {
 	model := filepath.Join(t.TempDir(), "model")
 	trainFruit(t, fruitArgs(data, model))
 	other := t.TempDir()
-	if err := os.WriteFile(filepath.Join(other, "train.tsv"), []byte("text\tlabel\na kiwi\tkiwi\na pear\tpear\n"), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(other, "train.tsv"), []byte("text\tlabel\ngreen and soft\tkiwi\nlong and yellow\tpear\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {

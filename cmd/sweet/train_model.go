@@ -70,7 +70,7 @@ func (o *trainOptions) shape(c *inference.Config, initial map[string]inference.T
 		c.Exits = defaultExits(c.Layers)
 	}
 	moveExits(initial, was.Exits, c.Exits)
-	c.Score, c.Labels = inference.MaxProbability, labels
+	c.Score, c.Labels = inference.Score(o.score), labels
 	var err error
 	if c.Method, o.settings.Method, err = o.recipe.method(len(c.Exits)); err != nil {
 		return usageError{err}

@@ -89,8 +89,8 @@ func (o *recipeOptions) fits(name inference.Method, m train.Method) error {
 	switch name {
 	case inference.SWEET, inference.EarlyExit, "sweet-released", "ee-released", inference.MultiModel, train.FrozenExits:
 		for _, flag := range []string{alphaFlag, scaleFlag, distillFlag, temperatureFlag, gateFlag, openingFlag} {
-			distills := flag == distillFlag || flag == temperatureFlag
-			if o.set(flag) && !(distills && name == train.FrozenExits) {
+			distills := name == train.FrozenExits && (flag == distillFlag || flag == temperatureFlag)
+			if o.set(flag) && !distills {
 				return fmt.Errorf("--%s does not go with --method %s, whose settings are fixed; %s is free", flag, name, train.Blend)
 			}
 		}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sweetspot/inference"
 	"sweetspot/inference/train"
 )
 
@@ -82,7 +83,7 @@ func TestTrainedModelIsEvaluated(t *testing.T) {
 	for _, method := range []string{"sweet", "ee", "ee --as-released", "blend --alpha 0.3 --distill 1", "mixed --opening 0.25"} {
 		t.Run(method, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "model")
-			r := trainFruit(t, append(fruitArgs(data, dir, "--store", "bf16", "--method"), strings.Fields(method)...))
+			r := trainFruit(t, append(fruitArgs(data, dir, "--store", "bf16", "--score", "margin", "--method"), strings.Fields(method)...))
 			if len(r.Test) != 2 || !(r.Test[1].Accuracy > 0.9) {
 				t.Fatalf("got test scores %v, want two above 0.9", r.Test)
 			}
@@ -96,6 +97,9 @@ func TestTrainedModelIsEvaluated(t *testing.T) {
 			}
 			if e.Texts != 30 || len(e.Exits) != 2 || e.Exits[0] != r.Test[0] || e.Exits[1] != r.Test[1] {
 				t.Errorf("evaluation %v of %d texts, training said %v", e.Exits, e.Texts, r.Test)
+			}
+			if c := openModelDirectory(t, dir).Config; c.Score != inference.Margin || string(c.Method) != wantName(method) {
+				t.Errorf("got score %s and method %s in config.json, want margin and %s", c.Score, c.Method, wantName(method))
 			}
 			first, last := e.Sweep[0], e.Sweep[len(e.Sweep)-1]
 			if first.MeanLayers != 1 || last.MeanLayers != 2 || last.Agreement != 1 {
@@ -118,6 +122,15 @@ func TestMetricIsShown(t *testing.T) {
 			t.Errorf("--metric %s: got %q, want it at the head of its column and in percent: %v", metric, out, percent)
 		}
 	}
+}
+
+// wantName is what config.json calls a method of these flags.
+func wantName(flags string) string {
+	name, rest, _ := strings.Cut(flags, " ")
+	if rest == "--as-released" {
+		name += "-released"
+	}
+	return name
 }
 
 // A stopper stops a run once it has said that an epoch is over.
@@ -232,6 +245,7 @@ func TestBadTrainingFlagsAreUsageErrors(t *testing.T) {
 		{"exit weights of another number", fruitArgs(data, out, "--exit-weights", "1,2,3"), "--exit-weights"},
 		{"heads that do not divide the width", fruitArgs(data, out, "--heads", "3"), "num_attention_heads"},
 		{"unknown numbers", fruitArgs(data, out, "--store", "int8"), "--store"},
+		{"an unknown score", fruitArgs(data, out, "--score", "luck"), "exit_score"},
 		{"an unknown metric", fruitArgs(data, out, "--metric", "bleu"), "--metric"},
 		{"a positive label that is none", fruitArgs(data, out, "--positive", "kiwi"), "--positive"},
 		{"a positive label of three", fruitArgs(data, out, "--positive", "plum"), "--positive"},
