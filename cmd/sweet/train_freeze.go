@@ -26,6 +26,9 @@ func (o *trainOptions) freeze(c, was *inference.Config, labels []string) error {
 		}
 	}
 	c.Labels = was.Labels
+	if f.Backbone && !o.recipe.set(unknownFlag) {
+		o.settings.UnknownRate = 0 // what the layers say of a text is then computed once
+	}
 	if f.Backbone && c.Layers != was.Layers {
 		return fmt.Errorf("--method exits keeps the answers of all %d layers of --init, and the last exit is after layer %d", was.Layers, c.Layers)
 	}

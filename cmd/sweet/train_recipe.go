@@ -27,7 +27,7 @@ type recipeOptions struct {
 	set func(flag string) bool // reports whether a flag was given
 }
 
-// The flags of settings that a method brings itself.
+// The flags of settings that depend on the method where they are not given.
 const (
 	alphaFlag       = "alpha"
 	scaleFlag       = "exit-scale"
@@ -35,6 +35,7 @@ const (
 	temperatureFlag = "distill-temperature"
 	gateFlag        = "gate"
 	openingFlag     = "opening"
+	unknownFlag     = "unk-rate"
 )
 
 func (o *recipeOptions) flags(c *cobra.Command) {

@@ -9,7 +9,8 @@ import (
 // A batch is a set of rows packed end to end, with no padding.
 type batch struct {
 	inference.Tokens
-	labels []int32 // (R)
+	labels  []int32 // (R)
+	indices []int32 // (R) which of the training rows they are
 }
 
 func (b *batch) rows() int   { return len(b.labels) }
@@ -19,6 +20,7 @@ func (b *batch) tokens() int { return len(b.IDs) }
 func (b *batch) fill(rows []Row, indices []int32) {
 	b.IDs, b.Types, b.labels = b.IDs[:0], b.Types[:0], b.labels[:0]
 	b.Starts = append(b.Starts[:0], 0)
+	b.indices = append(b.indices[:0], indices...)
 	for _, i := range indices {
 		r := &rows[i]
 		b.IDs = append(b.IDs, r.Tokens...)

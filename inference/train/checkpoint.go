@@ -104,6 +104,7 @@ func (t *Trainer) Resume(r io.Reader) error {
 			return fmt.Errorf("reading the checkpoint: %s has %d values, want %d", a.Name, n, len(a.Data))
 		}
 	}
+	t.network.keepFeatures(len(t.rows))
 	for _, a := range t.arenas() {
 		copy(a.Data, tensors[a.Name].Data)
 	}

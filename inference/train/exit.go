@@ -32,9 +32,14 @@ func (s *exitState) grow(b *batch, c *inference.Config) {
 
 // answer runs exit g on x, its layer's output.
 func (n *network) answer(g int, x cpu.Matrix) {
+	n.pool(g, n.exits[g].pooled.Part(0, n.batch.rows()), x)
+	n.classify(g)
+}
+
+// classify runs exit g on what it has read.
+func (n *network) classify(g int) {
 	s, w, rows := n.exits[g], n.w.heads[g], n.batch.rows()
 	pooled, squashed, kept, logits := s.pooled.Part(0, rows), s.squashed.Part(0, rows), s.kept.Part(0, rows), s.logits.Part(0, rows)
-	n.pool(g, pooled, x)
 	n.forward(squashed, pooled, w.pooler)
 	d := n.exitDropout(g)
 	for r := range rows {

@@ -103,6 +103,46 @@ func TestWhatIsFrozenStaysToTheBit(t *testing.T) {
 	}
 }
 
+func TestFeaturesThatAreKeptGiveTheSameBits(t *testing.T) {
+	for _, method := range []Method{{}, {Distill: Distill{Weight: 1, Temperature: 2}}} {
+		run := func(keep bool) *Trainer {
+			c, o := threeExits(), threeOptions(method)
+			o.Freeze.Backbone, o.UnknownRate, o.Epochs = true, 0, 4
+			tr, err := New(*c, *o, smallRows(c, 60), Words{Unknown: 1, Separator: 3}, newEngine(t, "auto", 2))
+			if err != nil {
+				t.Fatal(err)
+			}
+			wide(tr.network, 5)
+			if tr.network.features == nil {
+				t.Fatal("features are not kept")
+			}
+			if !keep {
+				tr.network.features = nil
+			}
+			if err := tr.Run(t.Context(), ignore); err != nil {
+				t.Fatal(err)
+			}
+			return tr
+		}
+		got, want := run(true).network.weights, run(false).network.weights
+		if i := firstDifference(got, want); i >= 0 {
+			t.Errorf("%v: weight %d: got %v, want %v", method, i, got[i], want[i])
+		}
+	}
+}
+
+func TestFeaturesThatChangeAreNotKept(t *testing.T) {
+	for name, change := range map[string]func(o *Options){
+		"tokens that are forgotten": func(o *Options) { o.Freeze.Backbone, o.UnknownRate = true, 0.1 },
+		"layers that are trained":   func(o *Options) { o.Freeze.Groups, o.UnknownRate = 1, 0 },
+	} {
+		tr := newTrainer(t, func(_ *inference.Config, o *Options) { change(o) })
+		if tr.network.features != nil {
+			t.Errorf("%s: features are kept", name)
+		}
+	}
+}
+
 // TestFrozenNetworkHasTheSameGradientsElsewhere compares with a network of which
 // nothing is frozen, and where nothing passes to the groups in question.
 func TestFrozenNetworkHasTheSameGradientsElsewhere(t *testing.T) {

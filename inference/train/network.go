@@ -38,6 +38,7 @@ type network struct {
 	scratch   scratch
 	strips    strips
 	touched   touched
+	features  *features  // nil where they change or are too many
 	packed    cpu.Packed // the right-hand side of the product under way
 }
 
@@ -93,10 +94,14 @@ func (n *network) state(layer, group int) *layerState {
 // weighted.
 func (n *network) gradients(b *batch, step int) []float64 {
 	n.begin(b, step)
+	losses := make([]float64, len(n.exits))
+	if n.features.knows(b) {
+		n.learnFromFeatures(losses)
+		return losses
+	}
 	if n.phase.distill.Weight > 0 && len(n.phase.chains) > 1 {
 		n.askLast()
 	}
-	losses := make([]float64, len(n.exits))
 	x := n.embed()
 	for _, chain := range n.phase.chains {
 		for g := chain.from; g < chain.to; g++ {
@@ -113,6 +118,7 @@ func (n *network) gradients(b *batch, step int) []float64 {
 			x = n.carry(x)
 		}
 	}
+	n.features.keep(b, n.exits)
 	return losses
 }
 

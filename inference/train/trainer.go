@@ -55,6 +55,7 @@ func New(c inference.Config, o Options, rows []Row, w Words, e *cpu.Engine) (*Tr
 	if err := t.checkRows(); err != nil {
 		return nil, err
 	}
+	t.network.keepFeatures(len(rows))
 	t.network.layout.initialize(t.network.weights, o.Seed)
 	t.optimizer = newOptimizer(t.network)
 	return t, nil
@@ -82,6 +83,7 @@ func (t *Trainer) checkRows() error {
 // shape. It returns the names of those that the model needs and that keep their
 // drawn values.
 func (t *Trainer) Start(tensors map[string]inference.Tensor) (drawn []string) {
+	t.network.keepFeatures(len(t.rows)) // those of other weights are worth nothing
 	l := t.network.layout
 	for _, p := range l.tensors {
 		from, ok := tensors[p.name]
