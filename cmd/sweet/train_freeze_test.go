@@ -70,6 +70,29 @@ func TestDeeperLayersAreTrainedAlone(t *testing.T) {
 	}
 }
 
+func TestExitsMoveWithTheirLayers(t *testing.T) {
+	tensors := map[string]inference.Tensor{}
+	for i, name := range []string{
+		"embeddings.LayerNorm.bias",
+		"exits.0.pooler.dense.bias", "exits.0.classifier.weight",
+		"exits.1.classifier.weight",
+		"exits.2.pooler.dense.weight", // without a classifier
+		"exits.7.classifier.weight",   // of no layer
+	} {
+		tensors[name] = inference.Tensor{Name: name, Data: []float32{float32(i)}}
+	}
+	moveExits(tensors, []int{2, 4, 6}, []int{1, 2, 6})
+	want := map[string]float32{"embeddings.LayerNorm.bias": 0, "exits.1.pooler.dense.bias": 1, "exits.1.classifier.weight": 2}
+	for name, x := range tensors {
+		if v, ok := want[name]; !ok || x.Data[0] != v || x.Name != name {
+			t.Errorf("got %s with %v named %s", name, x.Data, x.Name)
+		}
+	}
+	if len(tensors) != len(want) {
+		t.Errorf("got %d tensors, want %d", len(tensors), len(want))
+	}
+}
+
 func TestWhatCannotBeFrozenIsAUsageError(t *testing.T) {
 	data := writeFruit(t)
 	model := filepath.Join(t.TempDir(), "model")

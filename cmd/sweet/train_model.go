@@ -95,16 +95,21 @@ func (o *trainOptions) shape(c *inference.Config, initial map[string]inference.T
 }
 
 // moveExits renames the tensors of exits that come after other layers now, and
-// removes those of exits that are no more.
+// removes those of exits that are no more. A pooler without a classifier, as
+// encoders have from their own training, is no exit and goes too.
 func moveExits(tensors map[string]inference.Tensor, from, to []int) {
 	moved := map[string]inference.Tensor{}
+	whole := make([]bool, len(from))
+	for exit := range whole {
+		_, whole[exit] = tensors[fmt.Sprintf("exits.%d.classifier.weight", exit)]
+	}
 	for name, t := range tensors {
 		var exit int
 		if _, err := fmt.Sscanf(name, "exits.%d.", &exit); err != nil {
 			continue
 		}
 		delete(tensors, name)
-		if exit >= len(from) {
+		if exit >= len(from) || !whole[exit] {
 			continue
 		}
 		if now := slices.Index(to, from[exit]); now >= 0 {
