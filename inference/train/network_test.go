@@ -105,7 +105,7 @@ func TestGradientsEqualDifferencesInFloat64(t *testing.T) {
 			}
 			options.Dropout = c.dropout
 			n := newSmall(t, config, options, 2)
-			b := smallBatch(config, 6)
+			b := smallBatch(config, 4)
 			const step = 3
 			losses := n.gradients(b, step)
 			r := newReference(n, step)
