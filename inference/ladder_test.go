@@ -120,6 +120,63 @@ func TestLadderDigestIsOfTheMeaning(t *testing.T) {
 	}
 }
 
+// TestLadderDigestsAreStable holds the digest of an agreement ladder
+// that was written before floors had kinds, and that of one on accuracy, to what
+// alarms may be filed under.
+func TestLadderDigestsAreStable(t *testing.T) {
+	accuracy := twoRungs()
+	accuracy.Floor, accuracy.DisagreementLimit = inference.AccuracyFloor, 0.03
+	accuracy.Rungs[1].Loss, accuracy.Rungs[1].LossBound = 0.005, 0.0125
+	for _, tt := range []struct {
+		name   string
+		ladder inference.Ladder
+		want   string
+	}{
+		{"agreement", twoRungs(), "2e5812936972afe81c530616d34d6a9ac78d6139307302e9d4f10b715daa1142"},
+		{"accuracy", accuracy, "1f19c5d99c3777c999ea043db04190e10c738d5d2d3f012b5e9e069ba4f452f4"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			digest, err := inference.SaveLadder(dir, inference.F32, tt.ladder)
+			if err != nil || digest != tt.want {
+				t.Errorf("got digest %s and error %v, want %s", digest, err, tt.want)
+			}
+			got, loaded, err := inference.LoadLadder(os.DirFS(dir), inference.F32, "abc", 3)
+			if err != nil || loaded != tt.want || !reflect.DeepEqual(got, tt.ladder) {
+				t.Errorf("got ladder %+v, digest %s and error %v, want what was saved", got, loaded, err)
+			}
+		})
+	}
+}
+
+// TestTheBundledLadderKeepsItsDigest reads the entry that comes with the program,
+// which names no kind of floor.
+func TestTheBundledLadderKeepsItsDigest(t *testing.T) {
+	l, digest, err := inference.LoadLadder(os.DirFS("bundled/model"), inference.F32, "b2339da525a98dc5e5dd2cb084fe404ba58afd87a306aa432f71e9ee3b54f9eb", 4)
+	if want := "8bc77eec9d47fe915d2b0e94e1c59e7d2c0d059de74daf9b57f0ecd172a3dbf6"; err != nil || digest != want {
+		t.Errorf("got digest %s and error %v, want %s", digest, err, want)
+	}
+	if l.Floor != "" || l.DisagreementLimit != 0 {
+		t.Errorf("got floor %q with limit %v, want neither", l.Floor, l.DisagreementLimit)
+	}
+}
+
+// TestAgreementMayBeSaid takes the kind of floor that every ladder has had for
+// what it is, whether the entry names it or not.
+func TestAgreementMayBeSaid(t *testing.T) {
+	l := twoRungs()
+	for _, floor := range []inference.Floor{"", inference.AgreementFloor} {
+		l.Floor = floor
+		if err := l.Validate(3); err != nil {
+			t.Errorf("floor %q: %v", floor, err)
+		}
+	}
+	l.Floor, l.Rungs = inference.AccuracyFloor, l.Rungs[:1]
+	if err := l.Validate(3); err != nil {
+		t.Errorf("full depth alone, which has no limit to watch: %v", err)
+	}
+}
+
 func TestLoadLadderSaysWhyNot(t *testing.T) {
 	entry := func(change func(l *inference.Ladder)) fstest.MapFS {
 		l := twoRungs()
@@ -156,6 +213,14 @@ func TestLoadLadderSaysWhyNot(t *testing.T) {
 		{"a bound below 0", entry(func(l *inference.Ladder) { l.Rungs[1].Bound = -1 }), inference.ErrUnreadableLadder, "rungs[1].bound: -1 is not from 0 to 1"},
 		{"a temperature too few", entry(func(l *inference.Ladder) { l.Temperatures = l.Temperatures[:2] }), inference.ErrUnreadableLadder, "temperatures: 2, want one per exit, 3"},
 		{"a temperature of zero", entry(func(l *inference.Ladder) { l.Temperatures[1] = 0 }), inference.ErrUnreadableLadder, "temperatures[1]: 0 is not positive and finite"},
+		{"a floor on something else", entry(func(l *inference.Ladder) { l.Floor = "speed" }), inference.ErrUnreadableLadder, `floor: "speed", want agreement or accuracy`},
+		{"a limit beside a floor on agreement", entry(func(l *inference.Ladder) { l.DisagreementLimit = 0.03 }), inference.ErrUnreadableLadder, "disagreement_limit: 0.03, but the floor is on agreement, where epsilon is the limit"},
+		{"a limit beside a floor on agreement that says so", entry(func(l *inference.Ladder) { l.Floor, l.DisagreementLimit = "agreement", 0.03 }), inference.ErrUnreadableLadder, "disagreement_limit: 0.03, but the floor is on agreement, where epsilon is the limit"},
+		{"a floor on accuracy without a limit", entry(func(l *inference.Ladder) { l.Floor = "accuracy" }), inference.ErrUnreadableLadder, "disagreement_limit: 0 is not above 0 and at most 1"},
+		{"a limit above 1", entry(func(l *inference.Ladder) { l.Floor, l.DisagreementLimit = "accuracy", 1.5 }), inference.ErrUnreadableLadder, "disagreement_limit: 1.5 is not above 0 and at most 1"},
+		{"a limit that was passed", entry(func(l *inference.Ladder) { l.Floor, l.DisagreementLimit = "accuracy", 0.005 }), inference.ErrUnreadableLadder, "disagreement_limit: 0.005 is below the disagreement of rungs[1], 0.01"},
+		{"a loss without a difference", entry(func(l *inference.Ladder) { l.Rungs[1].Loss = 0.02 }), inference.ErrUnreadableLadder, "rungs[1].loss: 0.02 is not from 0 to the disagreement, 0.01"},
+		{"a bound on the loss above 1", entry(func(l *inference.Ladder) { l.Rungs[1].LossBound = 2 }), inference.ErrUnreadableLadder, "rungs[1].loss_bound: 2 is not from 0 to 1"},
 		{"no epsilon", entry(func(l *inference.Ladder) { l.Epsilon = 0 }), inference.ErrUnreadableLadder, "epsilon: 0 is not between 0 and 1"},
 		{"no delta", entry(func(l *inference.Ladder) { l.Delta = 1 }), inference.ErrUnreadableLadder, "delta: 1 is not between 0 and 1"},
 		{"no records", entry(func(l *inference.Ladder) { l.Records = 0 }), inference.ErrUnreadableLadder, "records: 0, want at least 1"},
