@@ -129,8 +129,12 @@ func (r *comparisonRun) run(ctx context.Context) error {
 	for i, l := range dev.labels {
 		targets[i] = int(l)
 	}
-	for _, logits := range dev.logits {
-		r.result.Temperatures = append(r.result.Temperatures, calibrate.FitTemperature(logits, dev.classes, targets))
+	for i, logits := range dev.logits {
+		temperature, err := calibrate.FitTemperature(logits, dev.classes, targets)
+		if err != nil {
+			return fmt.Errorf("exit %d: %w", i+1, err)
+		}
+		r.result.Temperatures = append(r.result.Temperatures, temperature)
 	}
 	scoreRun(&r.result, test)
 	return nil

@@ -1,253 +1,252 @@
 package calibrate
 
 import (
+	"context"
+	"encoding/json"
 	"math"
 	"math/rand/v2"
+	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"sweetspot/inference"
-	"sweetspot/inference/devicetest"
+	"sweetspot/inference/cpu"
 )
 
-// population returns records whose first two exits answer as full depth does
-// more often the surer they are: right with the probability of their
-// confidence.
-func population(n int, seed uint64) Table {
-	r := rand.New(rand.NewPCG(seed, 1))
-	t := Table{Layers: []int{1, 2, 6}, Exits: make([][]inference.Exit, 3)}
-	for e := range t.Exits {
-		t.Exits[e] = make([]inference.Exit, n)
-	}
-	for i := range n {
-		label := r.IntN(5)
-		t.Exits[2][i] = inference.Exit{Label: label, Confidence: 1}
-		for e, sharpness := range []float64{2, 6} {
-			c := 1 - math.Pow(r.Float64(), sharpness)
-			answer := label
-			if r.Float64() > c {
-				answer = (label + 1) % 5
-			}
-			t.Exits[e][i] = inference.Exit{Label: answer, Confidence: float32(c)}
-		}
-	}
-	return t
-}
-
-func TestTailIsTheBinomialSum(t *testing.T) {
+func TestOptionsOutOfRange(t *testing.T) {
 	for _, tt := range []struct {
-		k, n int
-		p    float64
-	}{{0, 10, 0.1}, {3, 10, 0.1}, {9, 10, 0.5}, {10, 10, 0.5}, {12, 1000, 0.02}, {-1, 5, 0.3}} {
-		var want float64
-		for j := range tt.k + 1 {
-			lc, _ := math.Lgamma(float64(tt.n + 1))
-			la, _ := math.Lgamma(float64(j + 1))
-			lb, _ := math.Lgamma(float64(tt.n - j + 1))
-			want += math.Exp(lc - la - lb + float64(j)*math.Log(tt.p) + float64(tt.n-j)*math.Log1p(-tt.p))
-		}
-		if got := Tail(tt.k, tt.n, tt.p); math.Abs(got-want) > 1e-9 {
-			t.Errorf("Tail(%d, %d, %v) = %v, want %v", tt.k, tt.n, tt.p, got, want)
-		}
-	}
-}
-
-func TestUpperBoundInvertsTail(t *testing.T) {
-	for _, k := range []int{0, 1, 17, 499} {
-		u := UpperBound(k, 500, 0.05)
-		if got := Tail(k, 500, u); math.Abs(got-0.05) > 1e-6 {
-			t.Errorf("k = %d: Tail at the bound %v is %v, want 0.05", k, u, got)
-		}
-	}
-	if got := UpperBound(500, 500, 0.05); got != 1 {
-		t.Errorf("all disagree: bound %v, want 1", got)
-	}
-}
-
-func TestFitTemperatureFindsTheScale(t *testing.T) {
-	r := rand.New(rand.NewPCG(7, 7))
-	const n, classes = 4000, 4
-	for _, want := range []float64{0.4, 1, 3} {
-		logits, targets := make([]float32, n*classes), make([]int, n)
-		for i := range n {
-			z := logits[i*classes : (i+1)*classes]
-			var sum float64
-			for c := range z {
-				z[c] = float32(r.NormFloat64() * 2)
-				sum += math.Exp(float64(z[c]))
-			}
-			u := r.Float64() * sum
-			for c := range z {
-				if u -= math.Exp(float64(z[c])); u <= 0 {
-					targets[i] = c
-					break
-				}
-			}
-			for c := range z {
-				z[c] *= float32(want)
-			}
-		}
-		if got := FitTemperature(logits, classes, targets); math.Abs(got/want-1) > 0.1 {
-			t.Errorf("temperature = %v, want about %v", got, want)
-		}
-	}
-}
-
-func TestFitTemperatureStaysInBounds(t *testing.T) {
-	if got := FitTemperature([]float32{1, 0, 0, 1}, 2, []int{0, 1}); math.Abs(got-minTemperature) > 1e-6 {
-		t.Errorf("always right: T = %v, want the smallest, %v", got, minTemperature)
-	}
-	if got := FitTemperature([]float32{1, 0, 0, 1}, 2, []int{1, 0}); math.Abs(got-maxTemperature) > 1e-6 {
-		t.Errorf("always wrong: T = %v, want the largest, %v", got, maxTemperature)
-	}
-}
-
-func TestPathOnlyFalls(t *testing.T) {
-	table := population(4000, 3)
-	path := Path(table, 0.05, 12)
-	if len(path) < 4 || len(path) > 12 {
-		t.Fatalf("%d rungs, want some and at most 12", len(path))
-	}
-	for e, th := range path[0] {
-		if th <= 1 {
-			t.Errorf("rung 0 leaves at exit %d", e+1)
-		}
-	}
-	var before inference.Rung
-	for k, th := range path {
-		now, _ := table.rung(th)
-		if now.Disagreement > 0.05 {
-			t.Errorf("rung %d disagrees on %v of the tuning half, past the limit", k, now.Disagreement)
-		}
-		if k > 0 && now.Cost >= before.Cost {
-			t.Errorf("rung %d costs %v, no less than rung %d", k, now.Cost, k-1)
-		}
-		for e := range th {
-			if k > 0 && th[e] > path[k-1][e] {
-				t.Errorf("rung %d raises the threshold of exit %d", k, e+1)
-			}
-		}
-		before = now
-	}
-}
-
-func TestCertifyStopsAtTheFirstFailure(t *testing.T) {
-	// Exit 1 answers alone below the threshold; thresholds decide how many of
-	// the 50 wrong records leave there.
-	table := Table{Layers: []int{1, 2}, Exits: [][]inference.Exit{make([]inference.Exit, 1000), make([]inference.Exit, 1000)}}
-	for i := range 1000 {
-		table.Exits[0][i] = inference.Exit{Confidence: float32(i) / 1000}
-		if i >= 900 && i < 950 {
-			table.Exits[0][i].Label = 1
-		}
-	}
-	path := []inference.Thresholds{{2}, {0.96}, {0.9}, {0.97}}
-	got := Certify(table, path, 0.02, 0.05)
-	if len(got) != 2 {
-		t.Fatalf("kept %d rungs, want 2: full depth and the first; the last would pass but stands behind a failure", len(got))
-	}
-	if r := got[1]; r.Disagreement != 0 || math.Abs(r.Cost-(1-0.04*0.5)) > 1e-9 || r.Reach[1] != 0.96 {
-		t.Errorf("rung 1 = %+v, want cost 0.98 and reach 0.96 without disagreement", r)
-	}
-	if got[0].Cost != 1 || got[0].Disagreement != 0 || got[0].Bound != 0 {
-		t.Errorf("rung 0 = %+v, want full depth", got[0])
-	}
-}
-
-// TestCertificateHolds draws certification halves from a population whose true
-// shares are known, and counts how often any kept rung truly breaks ε. Walking
-// one rung too far, the likeliest mistake, must break the promise here.
-func TestCertificateHolds(t *testing.T) {
-	const (
-		epsilon, delta = 0.02, 0.1
-		draws, n       = 2000, 600
-	)
-	all := population(40000, 11)
-	path := Path(population(4000, 12), 0.04, 10)
-	truth := make([]float64, len(path))
-	for k, th := range path {
-		r, _ := all.rung(th)
-		truth[k] = r.Disagreement
-	}
-	if truth[len(path)-1] <= epsilon {
-		t.Fatalf("the path ends at %v and never breaks ε: the test would prove nothing", truth[len(path)-1])
-	}
-	r := rand.New(rand.NewPCG(13, 13))
-	breaks, tooFar := 0, 0
-	records := make([]int, n)
-	for range draws {
-		for i := range records {
-			records[i] = r.IntN(all.Records())
-		}
-		kept := len(Certify(all.pick(records), path, epsilon, delta))
-		if slices.Max(truth[:kept]) > epsilon {
-			breaks++
-		}
-		if slices.Max(truth[:min(kept+1, len(path))]) > epsilon {
-			tooFar++
-		}
-	}
-	limit := delta + 3*math.Sqrt(delta*(1-delta)/draws)
-	if got := float64(breaks) / draws; got > limit {
-		t.Errorf("a kept rung breaks ε in %v of the draws, want at most %v", got, limit)
-	}
-	if got := float64(tooFar) / draws; got <= limit {
-		t.Errorf("walking one rung too far breaks ε in only %v of the draws; this test cannot see the mistake", got)
-	}
-}
-
-func TestFewestIsEnoughAndNoMore(t *testing.T) {
-	const epsilon, delta = 0.02, 0.05
-	n := Fewest(epsilon, delta) / 2
-	if got := Tail(0, n, epsilon); got > delta {
-		t.Errorf("%d records without a disagreement: p = %v, want at most %v", n, got, delta)
-	}
-	if got := Tail(0, n-1, epsilon); got <= delta {
-		t.Errorf("%d records would do as well: p = %v", n-1, got)
-	}
-}
-
-// TestCostOfAMultiModelIsOfAllItsModels calibrates models that differ in the
-// method alone: a rung costs what its records ran, as a share of what they would
-// have run at full depth.
-func TestCostOfAMultiModelIsOfAllItsModels(t *testing.T) {
-	for _, test := range []struct {
-		method inference.Method
-		run    []float64 // layers that each stage runs
+		name    string
+		options Options
+		want    string
 	}{
-		{inference.EarlyExit, []float64{1, 1, 2}},
-		{inference.MultiModel, []float64{1, 2, 4}},
+		{"agreement", Options{Floor: 0.98, Confidence: 0.95, Rungs: 12}, ""},
+		{"accuracy", Options{MaxLoss: 0.01, Confidence: 0.95, Rungs: 12}, ""},
+		{"both", Options{Floor: 0.98, MaxLoss: 0.01, Confidence: 0.95, Rungs: 12}, "certified for one of them"},
+		{"neither", Options{Confidence: 0.95, Rungs: 12}, "floor 0: want a share above 0"},
+		{"a floor of all", Options{Floor: 1, Confidence: 0.95, Rungs: 12}, "floor 1: want"},
+		{"a loss of all", Options{MaxLoss: 1, Confidence: 0.95, Rungs: 12}, "largest loss 1: want"},
+		{"a loss below none", Options{MaxLoss: -0.1, Confidence: 0.95, Rungs: 12}, "largest loss -0.1: want"},
+		{"certainty", Options{Floor: 0.98, Confidence: 1, Rungs: 12}, "confidence 1: want"},
+		{"one rung", Options{Floor: 0.98, Confidence: 0.95, Rungs: 1}, "rungs 1: want 2 to 256"},
 	} {
-		t.Run(string(test.method), func(t *testing.T) {
-			dir := devicetest.Random(inference.Config{
-				Vocab: 40, Width: 8, Layers: 4, Heads: 1, FeedForward: 16, Positions: 8, Types: 2, Epsilon: 1e-12,
-				Labels: []string{"a", "b", "c"}, Exits: []int{1, 2, 4}, Pooling: []inference.Pooling{inference.CLS, inference.CLS, inference.CLS},
-				Score: inference.Margin, Method: test.method,
-			}, 1)
-			r := rand.New(rand.NewPCG(1, 1))
-			rows := make([]inference.Row, 400)
-			for i := range rows {
-				rows[i] = inference.Row{Tokens: []int32{2, r.Int32N(40), r.Int32N(40), 3}, Second: 4}
+		t.Run(tt.name, func(t *testing.T) {
+			err := tt.options.Validate()
+			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+				t.Errorf("got error %v, want %q", err, tt.want)
 			}
-			got, err := Run(t.Context(), dir, devicetest.Reference(), rows, Options{
-				Floor: 0.3, Confidence: 0.5, Rungs: 5, Seed: 1, Limits: inference.Options{MaxTokens: 8, Truncate: "right"},
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if len(got.Ladder.Rungs) < 2 {
-				t.Fatalf("got %d rungs: the test has tested little", len(got.Ladder.Rungs))
-			}
-			for k, rung := range got.Ladder.Rungs {
-				ran, full := 0.0, 0.0
-				for stage, layers := range test.run {
-					ran += rung.Reach[stage] * layers
-					full += layers
+		})
+	}
+}
+
+// uniform returns n records on which every exit says what answer gives for the
+// record and the exit, with one confidence everywhere.
+func uniform(n int, confidence float32, answer func(i, e int) int) Table {
+	t := Table{Layers: []int{1, 2, 6}, Labels: make([]int, n)}
+	for e := range 3 {
+		exits := make([]inference.Exit, n)
+		for i := range exits {
+			exits[i] = inference.Exit{Label: answer(i, e), Confidence: confidence}
+		}
+		t.Exits = append(t.Exits, exits)
+	}
+	return t.probable()
+}
+
+// TestDegenerateRecords gives records that no diagram is drawn of in books. A
+// number that is none could not be written as JSON.
+func TestDegenerateRecords(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		table Table
+		rungs [2]int // for agreement and for accuracy
+	}{
+		{"all right", uniform(1000, 1, func(int, int) int { return 0 }), [2]int{2, 2}},
+		{"all wrong, at all exits alike", uniform(1000, 1, func(int, int) int { return 1 }), [2]int{2, 2}},
+		{"all wrong, at every exit otherwise", uniform(1000, 0.5, func(_, e int) int { return 1 + e }), [2]int{1, 2}},
+		{"only full depth is right", uniform(1000, 0.5, func(_, e int) int { return 2 - e }), [2]int{1, 1}},
+		{"confidences of zero", uniform(1000, 0, func(int, int) int { return 0 }), [2]int{2, 2}},
+		{"fewer records than bins", uniform(5, 0.7, func(int, int) int { return 0 }), [2]int{1, 1}},
+		{"one record", uniform(1, 0.7, func(int, int) int { return 0 }), [2]int{1, 1}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for kind, o := range []Options{
+				{Floor: 0.98, Confidence: 0.95, Rungs: 12},
+				{MaxLoss: 0.02, Confidence: 0.95, Rungs: 12},
+			} {
+				o.Limits = inference.Options{MaxTokens: 8, Truncate: "right"}
+				r := o.certify(tt.table, tt.table, []float32{1, 1, 1}, "abc")
+				if got := len(r.Ladder.Rungs); got != tt.rungs[kind] {
+					t.Errorf("floor %q: got %d rungs, want %d", r.Ladder.Floor, got, tt.rungs[kind])
 				}
-				if math.Abs(rung.Cost-ran/full) > 1e-9 {
-					t.Errorf("rung %d: got cost %v with reach %v, want %v", k, rung.Cost, rung.Reach, ran/full)
+				if err := r.Ladder.Validate(3); err != nil {
+					t.Errorf("floor %q: %v", r.Ladder.Floor, err)
+				}
+				if _, err := json.Marshal(r); err != nil {
+					t.Errorf("floor %q: %v", r.Ladder.Floor, err)
 				}
 			}
 		})
+	}
+}
+
+// tiny returns the golden model, of two exits and three labels, and rows for it.
+func tiny(t *testing.T, count int) (*inference.Directory, inference.Device, Records) {
+	t.Helper()
+	data, err := os.ReadFile("../testdata/golden/golden.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct{ Config map[string]any }
+	if err := json.Unmarshal(data, &file); err != nil {
+		t.Fatal(err)
+	}
+	file.Config["hidden_act"] = "gelu"
+	if data, err = json.Marshal(file.Config); err != nil {
+		t.Fatal(err)
+	}
+	c, err := inference.ParseConfig(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if data, err = os.ReadFile("../testdata/golden/weights.safetensors"); err != nil {
+		t.Fatal(err)
+	}
+	tensors, err := inference.ReadTensors(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := cpu.Open(cpu.Options{Kernels: "portable", Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.Close() })
+	random := rand.New(rand.NewPCG(3, 3))
+	var r Records
+	for range count {
+		ids := make([]int32, 2+random.IntN(6))
+		for i := range ids {
+			ids[i] = int32(1 + random.IntN(99))
+		}
+		r.Rows = append(r.Rows, inference.Row{Tokens: ids, Second: len(ids)})
+		r.Labels = append(r.Labels, random.IntN(3))
+	}
+	return &inference.Directory{Config: c, Tensors: tensors, Digest: "abc"}, d, r
+}
+
+func TestRun(t *testing.T) {
+	dir, d, records := tiny(t, 600)
+	limits := inference.Options{MaxTokens: 16, Truncate: "right"}
+	for _, tt := range []struct {
+		name    string
+		labeled bool
+		options Options
+	}{
+		{"agreement without labels", false, Options{Floor: 0.7}},
+		{"agreement with labels", true, Options{Floor: 0.7}},
+		{"accuracy", true, Options{MaxLoss: 0.3}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			o, r := tt.options, records
+			o.Confidence, o.Rungs, o.Limits = 0.95, 12, limits
+			done, all := 0, 0
+			o.Progress = func(d, a int) { done, all = d, a }
+			if !tt.labeled {
+				r.Labels = nil
+			}
+			got, err := Run(t.Context(), dir, d, r, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			l := got.Ladder
+			if err := l.Validate(2); err != nil {
+				t.Error(err)
+			}
+			if l.Model != "abc" || l.MaxTokens != 16 || l.Records != 300 || got.Tuning != 300 || done != all || all != 900 {
+				t.Errorf("got ladder %+v, tuned on %d, progress %d of %d, want 300 and 300 records and 900 of 900", l, got.Tuning, done, all)
+			}
+			if got.Labeled != tt.labeled || (got.Exits[1].After != nil) != tt.labeled || (l.Temperatures[1] != 1) != tt.labeled {
+				t.Errorf("labels: got %v, reliability of the last exit %v, temperatures %v", got.Labeled, got.Exits[1].After, l.Temperatures)
+			}
+			if got.Exits[0].Before == nil || got.Exits[0].After.ECE == got.Exits[0].Before.ECE {
+				t.Errorf("got exit 1 %+v, want another error after the temperature", got.Exits[0])
+			}
+			accuracy := tt.options.MaxLoss > 0
+			if (l.Floor == inference.AccuracyFloor) != accuracy || (l.DisagreementLimit > 0) != (accuracy && len(l.Rungs) > 1) {
+				t.Errorf("got floor %q with limit %v", l.Floor, l.DisagreementLimit)
+			}
+			again, err := Run(t.Context(), dir, d, r, o)
+			if err != nil || !slices.EqualFunc(again.Ladder.Rungs, l.Rungs, func(a, b inference.Rung) bool { return a.Cost == b.Cost && a.Bound == b.Bound }) {
+				t.Errorf("the same records and seed: got %+v with error %v, want %+v", again.Ladder, err, l)
+			}
+		})
+	}
+}
+
+// TestRunWithConstantLogits takes every weight from the classifiers: no record
+// is told from another.
+func TestRunWithConstantLogits(t *testing.T) {
+	dir, d, r := tiny(t, 200)
+	for name, tensor := range dir.Tensors {
+		if strings.Contains(name, ".classifier.") {
+			clear(tensor.Data)
+		}
+	}
+	r.Labels = nil
+	o := Options{Floor: 0.9, Confidence: 0.95, Rungs: 4, Limits: inference.Options{MaxTokens: 16, Truncate: "right"}}
+	got, err := Run(t.Context(), dir, d, r, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Ladder.Rungs) != 2 || got.Ladder.Rungs[1].Cost != 0.5 || got.Ladder.Temperatures[0] != 1 {
+		t.Errorf("got %+v, want one rung that leaves at once, at temperature 1", got.Ladder)
+	}
+	if _, err := json.Marshal(got); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestRunRefuses(t *testing.T) {
+	dir, d, records := tiny(t, 120)
+	options := Options{MaxLoss: 0.1, Confidence: 0.95, Rungs: 4, Limits: inference.Options{MaxTokens: 16, Truncate: "right"}}
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	for _, tt := range []struct {
+		name   string
+		ctx    context.Context //nolint:containedctx // the context is the case
+		change func(r *Records, o *Options)
+		want   string
+	}{
+		{"too few records", t.Context(), func(r *Records, _ *Options) { r.Rows = r.Rows[:99] }, "99 records: want at least 100"},
+		{"a loss without labels", t.Context(), func(r *Records, _ *Options) { r.Labels = nil }, "cannot be measured without labels"},
+		{"a label too few", t.Context(), func(r *Records, _ *Options) { r.Labels = r.Labels[1:] }, "119 labels for 120 records"},
+		{"a label that the model lacks", t.Context(), func(r *Records, _ *Options) { r.Labels = append(slices.Clone(r.Labels[:119]), 3) }, "record 120: label 3, want 0 to 2"},
+		{"options out of range", t.Context(), func(_ *Records, o *Options) { o.Rungs = 0 }, "rungs 0"},
+		{"a stop", stopped, func(*Records, *Options) {}, "context canceled"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r, o := records, options
+			tt.change(&r, &o)
+			if _, err := Run(tt.ctx, dir, d, r, o); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got error %v, want %q", err, tt.want)
+			}
+		})
+	}
+}
+
+// TestRunRefusesLogitsThatOverflow gives one exit weights that are numbers, each
+// by itself.
+func TestRunRefusesLogitsThatOverflow(t *testing.T) {
+	dir, d, r := tiny(t, 120)
+	for name, tensor := range dir.Tensors {
+		if strings.Contains(name, "exits.0.classifier.weight") {
+			for i := range tensor.Data {
+				tensor.Data[i] = math.MaxFloat32
+			}
+		}
+	}
+	o := Options{MaxLoss: 0.1, Confidence: 0.95, Rungs: 4, Limits: inference.Options{MaxTokens: 16, Truncate: "right"}}
+	if _, err := Run(t.Context(), dir, d, r, o); err == nil || !strings.Contains(err.Error(), "a logit is not a finite number") {
+		t.Errorf("got error %v, want one about the logits", err)
 	}
 }

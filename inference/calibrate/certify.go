@@ -8,10 +8,9 @@ import (
 	"sweetspot/inference"
 )
 
-// Tail returns P[Binomial(n, ε) ≤ k], the chance of seeing no more than k
-// disagreements among n records where the true share is ε, for 0 < ε < 1. It is
-// exact: the binomial sum equals the regularized incomplete beta function
-// I_{1−ε}(n−k, k+1).
+// Tail returns P[Binomial(n, ε) ≤ k], the chance of seeing no more than k lost
+// records among n where the true share is ε, for 0 < ε < 1. It is exact: the
+// binomial sum equals the regularized incomplete beta function I_{1−ε}(n−k, k+1).
 func Tail(k, n int, epsilon float64) float64 {
 	switch {
 	case k < 0:
@@ -23,14 +22,15 @@ func Tail(k, n int, epsilon float64) float64 {
 }
 
 // Fewest returns how many records [Run] needs before it can certify any rung:
-// in a certification half of n that shows no disagreement the p-value is
-// (1−ε)ⁿ, which must be at most δ.
+// in a certification half of n that loses nothing the p-value is (1−ε)ⁿ, which
+// must be at most δ.
 func Fewest(epsilon, delta float64) int {
 	return 2 * int(math.Ceil(math.Log(delta)/math.Log1p(-epsilon)))
 }
 
-// UpperBound returns the one-sided Clopper–Pearson bound: the largest share of
-// disagreement under which k or fewer among n have at least a chance δ.
+// UpperBound returns the one-sided Clopper–Pearson bound: the largest share
+// under which k or fewer among n have at least a chance δ. Of no records
+// nothing is known: 1.
 func UpperBound(k, n int, delta float64) float64 {
 	if k >= n {
 		return 1
@@ -38,56 +38,52 @@ func UpperBound(k, n int, delta float64) float64 {
 	return mathext.InvRegIncBeta(float64(k+1), float64(n-k), 1-delta)
 }
 
-// Certify walks the path over the certification half and returns the rungs that
-// it may keep, full depth first. The walk begins at the first rung after full
-// depth and ends at the first whose p-value P[Binomial(n, ε) ≤ n·D] is above δ;
-// that one and all later ones are left out, whatever they would have shown.
-func Certify(t Table, path []inference.Thresholds, epsilon, delta float64) []inference.Rung {
-	var kept []inference.Rung
-	for k, th := range path {
-		r, differ := t.rung(th)
-		if k > 0 && Tail(differ, t.Records(), epsilon) > delta {
-			break
-		}
-		r.Bound = UpperBound(differ, t.Records(), delta)
-		if k == 0 {
-			r.Bound = 0 // full depth agrees with itself
-		}
-		kept = append(kept, r)
-	}
-	return kept
+// A Certificate is what the certification half says of a path.
+type Certificate struct {
+	Rungs   []inference.Rung // kept, full depth first
+	Risks   []Risk           // of each of them
+	Refused *inference.Rung  // where the walk ended; nil where all rungs were kept
+
+	// DisagreementLimit is what the true disagreement of all kept rungs stays
+	// under, with probability at least 1−δ; 0 where full depth alone was kept.
+	DisagreementLimit float64
 }
 
-// rung measures thresholds on the table, and counts the records whose answer
-// differs from full depth's.
-func (t Table) rung(th inference.Thresholds) (r inference.Rung, differ int) {
-	reach, left, wrong := make([]int, len(t.Exits)), make([]int, len(t.Exits)), make([]int, len(t.Exits))
-	layers := 0
-	for i := range t.Records() {
-		e := 0
-		reach[0]++
-		for !th.Leaves(e, t.Exits[e][i]) {
-			e++
-			reach[e]++
+// Certify walks the path over the certification half and keeps the rungs that
+// may be kept. The walk begins at the first rung after full depth and ends at
+// the first whose p-value P[Binomial(n, ε) ≤ n·L], L being the share of records
+// lost to floor f, is above δ; that one and all later ones are left out,
+// whatever they would have shown.
+func Certify(t Table, path []inference.Thresholds, f inference.Floor, epsilon, delta float64) Certificate {
+	var c Certificate
+	for k, th := range path {
+		r, y := t.rung(f, th, delta)
+		if k > 0 && Tail(sum(y.lose), t.Records(), epsilon) > delta {
+			c.Refused = &r
+			break
 		}
-		layers += t.Layers[e]
-		left[e]++
-		if t.Exits[e][i].Label != t.full(i) {
-			wrong[e]++
-			differ++
+		risk := newRisk(f, y, delta)
+		if k == 0 {
+			r.Bound, r.LossBound = 0, 0
+			risk = risk.fullDepth()
 		}
+		c.Rungs, c.Risks = append(c.Rungs, r), append(c.Risks, risk)
 	}
-	n := float64(t.Records())
-	r = inference.Rung{
-		Thresholds:   th,
-		Reach:        make([]float64, len(reach)),
-		Risk:         make([]float64, len(reach)),
-		Cost:         float64(layers) / n / float64(t.Layers[len(t.Layers)-1]),
-		Disagreement: float64(differ) / n,
+	c.DisagreementLimit = disagreementLimit(c.Risks, len(path)-1, delta)
+	return c
+}
+
+// disagreementLimit returns the largest Clopper–Pearson bound on disagreement
+// over the kept rungs, each at level δ/tried, so that by the union bound all of
+// them hold at once. It divides by the rungs that were up for the walk, not by
+// those that it kept: these are chosen by the very records that the bounds are
+// computed from, and a union over a number that depends on them proves nothing.
+func disagreementLimit(kept []Risk, tried int, delta float64) float64 {
+	var limit float64
+	for _, r := range kept[1:] {
+		d := r.Disagreement
+		// At a confidence below one half a bound may lie under what was seen.
+		limit = max(limit, d.Share, UpperBound(d.Count, d.Records, delta/float64(tried)))
 	}
-	for e, c := range reach {
-		r.Reach[e] = float64(c) / n
-		r.Risk[e] = float64(wrong[e]) / float64(max(left[e], 1))
-	}
-	return r, differ
+	return limit
 }

@@ -1,11 +1,12 @@
-// Package calibrate makes the ladder of thresholds that a worker may choose
-// from, and the certificate that covers every rung of it.
+// Package calibrate makes ladders: it measures a model on held-out records,
+// fits one temperature per exit, chooses ever cheaper vectors of thresholds, and
+// certifies how far down that path a worker may go.
 //
 // The held-out records are split in two halves. On the tuning half the
 // temperatures are fitted and a path of ever cheaper thresholds is chosen. On
 // the certification half, which played no part in that choice, the path is
 // walked from the first rung on, and the walk ends at the first rung that might
-// disagree with full depth on more than a share ε of messages:
+// lose more than a share ε of messages:
 //
 //	records ─┬─ tuning half ──────► temperatures ─► path of rungs
 //	         └─ certification half ──────────────► walk: p₁, p₂, … ≤ δ ─► ladder
@@ -15,6 +16,9 @@
 // may pick among them by any rule (fixed-sequence testing; Angelopoulos et al.,
 // "Learn then Test", 2021).
 //
-// The package needs no labels: what counts is agreement with the model's own
-// full depth. It runs a model on a device that it is given, and writes no file.
+// What a rung loses depends on the kind of floor. A floor on agreement needs no
+// labels: a record is lost where the answer differs from the model's own full
+// depth. A floor on accuracy needs them: a record is lost where full depth is
+// right and the rung wrong. The package runs a model on a device that it is
+// given, and writes no file.
 package calibrate

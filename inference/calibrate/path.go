@@ -16,12 +16,12 @@ const levels = 96
 
 // Path chooses ever cheaper vectors of thresholds on the tuning half. It starts
 // at full depth and, greedily, lowers the one threshold that saves most layers
-// per disagreement it adds, until the disagreement passes limit. Thresholds
-// only fall along the path, so a record never runs more layers at a later rung.
-// Of the many small steps at most rungs are kept, evenly spaced in
-// disagreement; the first element is full depth.
-func Path(t Table, limit float64, rungs int) []inference.Thresholds {
-	s := newSearch(t)
+// per record that it loses to floor f, until the share of lost ones passes
+// limit. Thresholds only fall along the path, so a record never runs more layers
+// at a later rung. Of the many small steps at most rungs are kept, evenly spaced
+// in what they lose; the first element is full depth.
+func Path(t Table, f inference.Floor, limit float64, rungs int) []inference.Thresholds {
+	s := newSearch(t, f)
 	steps := []step{{thresholds: s.thresholds(), measure: s.measure(s.level)}}
 	for {
 		next, ok := s.cheapest(steps[len(steps)-1].measure)
@@ -30,7 +30,7 @@ func Path(t Table, limit float64, rungs int) []inference.Thresholds {
 		}
 		s.level = next
 		m := s.measure(next)
-		if m.disagreement > limit {
+		if m.lost > limit {
 			break
 		}
 		steps = append(steps, step{s.thresholds(), m})
@@ -44,20 +44,20 @@ type step struct {
 	measure    measure
 }
 
-// A measure is the mean number of layers a record and the share of records
-// whose answer differs from full depth's.
-type measure struct{ layers, disagreement float64 }
+// A measure is the mean number of layers a record and the share of records lost.
+type measure struct{ layers, lost float64 }
 
 // A search walks over levels of thresholds: level 0 is Never, and higher levels
 // are lower thresholds.
 type search struct {
 	table Table
+	floor inference.Floor
 	grid  [][]float32 // (m−1, levels) descending
 	level []int       // (m−1) index into grid
 }
 
-func newSearch(t Table) *search {
-	s := &search{table: t, level: make([]int, len(t.Exits)-1)}
+func newSearch(t Table, f inference.Floor) *search {
+	s := &search{table: t, floor: f, level: make([]int, len(t.Exits)-1)}
 	for e := range s.level {
 		s.grid = append(s.grid, quantiles(t.Exits[e]))
 	}
@@ -93,26 +93,26 @@ func (s *search) thresholds() inference.Thresholds {
 // measure returns what the given levels do on the tuning half.
 func (s *search) measure(level []int) measure {
 	last := len(s.table.Exits) - 1
-	var layers, differ int
+	var layers, lost int
 	for i := range s.table.Records() {
 		e := 0
-		for e < last && s.table.Exits[e][i].Confidence < s.grid[e][level[e]] {
+		for e < last && !(s.table.Exits[e][i].Confidence >= s.grid[e][level[e]]) {
 			e++
 		}
 		layers += s.table.Layers[e]
-		if s.table.Exits[e][i].Label != s.table.full(i) {
-			differ++
+		if s.table.loses(s.floor, e, i) {
+			lost++
 		}
 	}
 	n := float64(s.table.Records())
-	return measure{float64(layers) / n, float64(differ) / n}
+	return measure{float64(layers) / n, float64(lost) / n}
 }
 
 // cheapest returns the levels after the best single move from here: one
 // threshold, any number of levels down, with the most layers saved per
-// disagreement added. Moves that add none come first, by what they save.
+// record lost. Moves that lose none come first, by what they save.
 func (s *search) cheapest(now measure) ([]int, bool) {
-	smallest := 0.5 / float64(s.table.Records()) // what "no disagreement" counts as
+	smallest := 0.5 / float64(s.table.Records()) // what "nothing lost" counts as
 	var best []int
 	var bestRatio float64
 	for e := range s.level {
@@ -124,7 +124,7 @@ func (s *search) cheapest(now measure) ([]int, bool) {
 			if saved <= 0 {
 				continue
 			}
-			ratio := saved / max(m.disagreement-now.disagreement, smallest)
+			ratio := saved / max(m.lost-now.lost, smallest)
 			if best == nil || ratio > bestRatio {
 				best, bestRatio = try, ratio
 			}
@@ -134,7 +134,7 @@ func (s *search) cheapest(now measure) ([]int, bool) {
 }
 
 // thin keeps full depth and at most rungs−1 further steps, evenly spaced in
-// disagreement, each cheaper than the one before.
+// what they lose, each cheaper than the one before.
 func thin(steps []step, limit float64, rungs int) []inference.Thresholds {
 	path := []inference.Thresholds{steps[0].thresholds}
 	kept := steps[0]
@@ -142,7 +142,7 @@ func thin(steps []step, limit float64, rungs int) []inference.Thresholds {
 		want := limit * float64(k) / float64(rungs-1)
 		at := kept
 		for _, s := range steps {
-			if s.measure.disagreement <= want && s.measure.layers < at.measure.layers {
+			if s.measure.lost <= want && s.measure.layers < at.measure.layers {
 				at = s
 			}
 		}
