@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 
@@ -27,6 +28,7 @@ type calibrateOptions struct {
 	maxTokens                  int
 	truncate                   string
 	json, labels               bool
+	report                     string
 	floor, maxLoss, confidence float64
 	rungs                      int
 	seed                       uint64
@@ -52,7 +54,8 @@ One temperature per exit makes its probabilities honest. The earlier exits fit
 what full depth answers; with --labels, and always with --max-loss, every exit
 fits the labels. The expected calibration error (ECE) is printed before and
 after: over 15 bins of equal width, the mean gap between the probability given
-to an answer and the share of right ones.
+to an answer and the share of right ones. --report writes it all on one page,
+with diagrams.
 
 The texts must be held out: none that the model was trained on, and drawn like
 those that it will see. They should be thousands; how many are needed at least
@@ -84,6 +87,7 @@ is said where they are too few.`,
 	f.Uint64Var(&o.seed, "seed", 1, "of the split of the texts in two halves")
 	f.StringVar(&o.kernels, "cpu", "auto", "kernel set: avx512, avx2, portable or auto")
 	f.IntVar(&o.threads, "threads", 0, "compute threads; 0 is all cores")
+	f.StringVar(&o.report, "report", "", "HTML file to write: the ladder, what it rests on, and diagrams")
 	f.BoolVar(&o.json, "json", false, "print the ladder, calibration errors and risks as JSON")
 	return c
 }
@@ -120,6 +124,9 @@ func runCalibrate(c *cobra.Command, o calibrateOptions) error {
 	if err := inference.CheckLadderFile(o.model); err != nil {
 		return fmt.Errorf("%s: %w", o.model, err)
 	}
+	if err := checkReport(o.report); err != nil {
+		return err
+	}
 	settings.Limits = inference.Options{MaxTokens: cmp.Or(o.maxTokens, dir.Config.Positions), Truncate: o.truncate}
 	records, err := o.records(c.ErrOrStderr(), fsys, dir.Config.Labels, settings.Limits.MaxTokens)
 	if err != nil {
@@ -142,10 +149,40 @@ func runCalibrate(c *cobra.Command, o calibrateOptions) error {
 		return err
 	}
 	fmt.Fprintf(c.ErrOrStderr(), "wrote %s\n", filepath.Join(o.model, "ladder.json"))
+	return o.tell(c, x)
+}
+
+// tell prints a calibration and writes the report, where one is asked for.
+func (o calibrateOptions) tell(c *cobra.Command, x calibration) error {
+	if o.report != "" {
+		if err := writeReport(o.report, filepath.Base(filepath.Clean(o.model)), x); err != nil {
+			return err
+		}
+		fmt.Fprintf(c.ErrOrStderr(), "wrote %s\n", o.report)
+	}
 	if o.json {
 		return json.NewEncoder(c.OutOrStdout()).Encode(x)
 	}
 	return x.print(c.OutOrStdout())
+}
+
+// checkReport looks for what would keep a report from being written: measuring
+// takes long.
+func checkReport(path string) error {
+	if path == "" {
+		return nil
+	}
+	if i, err := os.Stat(path); err == nil && i.IsDir() {
+		return usagef("--report %s: is a folder; name a file", path)
+	}
+	i, err := os.Stat(filepath.Dir(path))
+	switch {
+	case err != nil:
+		return usagef("--report %s: %w", path, err)
+	case !i.IsDir():
+		return usagef("--report %s: %s is no folder", path, filepath.Dir(path))
+	}
+	return nil
 }
 
 // records reads the held-out texts as the worker would: with the model's

@@ -179,6 +179,7 @@ func TestCertificateHolds(t *testing.T) {
 }
 
 func holds(t *testing.T, floor inference.Floor, epsilon float64) {
+	t.Helper()
 	const delta, draws, n = 0.1, 1500, 600
 	limit := delta + 3*math.Sqrt(delta*(1-delta)/draws)
 	all := population(40000, 11)
