@@ -13,13 +13,14 @@ type Gradients struct {
 	softmaxGradient func(d, y []float32, scale float32)
 	adamW           func(x, dx, mean, square []float32, f *AdamW)
 	sumSquares      func(x []float32) float64
+	drop            func(dst, x []float32, state uint64, limit uint16, scale float32)
 }
 
 // plainGradients are the loops that run anywhere.
 var plainGradients = Gradients{
 	geluPair: plainGELUPair, mulSum: plainMulSum,
 	keepNorm: plainKeepNorm, normGradient: plainNormGradient, softmaxGradient: plainSoftmaxGradient,
-	adamW: plainAdamW, sumSquares: plainSumSquares,
+	adamW: plainAdamW, sumSquares: plainSumSquares, drop: plainDrop,
 }
 
 // Gradients returns the training kernels that belong to the set.
@@ -88,4 +89,19 @@ type AdamW struct {
 // AdamW takes one step on x.
 func (g *Gradients) AdamW(x, dx, mean, square []float32, f *AdamW) {
 	g.adamW(whole(x), same(x, dx), same(x, mean), same(x, square), f)
+}
+
+// Drop sets dst to scale·x, or to 0 where a draw of 16 bits is below limit. The
+// draws are those of SplitMix64 (Steele, Lea and Flood 2014) from the given state
+// on, each cut into four, the lowest bits first. dst may be x. Other than for the
+// rest of the kernels, x may be of any length.
+func (g *Gradients) Drop(dst, x []float32, state uint64, limit uint16, scale float32) {
+	dst = dst[:len(x)]
+	many := len(x) &^ 7
+	if many > 0 && limit > 0 {
+		g.drop(dst[:many], x[:many], state, limit, scale)
+	} else {
+		many = 0
+	}
+	plainDrop(dst[many:], x[many:], state+uint64(many/4)*golden, limit, scale)
 }

@@ -36,3 +36,8 @@ func adamW8(x *float32, dx *float32, mean *float32, square *float32, n int, fact
 //
 //go:noescape
 func sumSquares8(x *float32, n int) float64
+
+// drop8 sets dst to scale·x, or to 0 where the draw is at most below, which holds the same 16 bits twice.
+//
+//go:noescape
+func drop8(dst *float32, x *float32, n int, state uint64, below uint32, scale float32)

@@ -620,3 +620,132 @@ loop:
 	MOVSD        X0, ret+16(FP)
 	VZEROUPPER
 	RET
+
+// func drop8(dst *float32, x *float32, n int, state uint64, below uint32, scale float32)
+// Requires: AVX, AVX2
+TEXT ·drop8(SB), NOSPLIT, $0-40
+	MOVQ         dst+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         n+16(FP), DX
+	VBROADCASTSS scale+36(FP), Y0
+	VBROADCASTSS below+32(FP), Y1
+	VPBROADCASTQ state+24(FP), Y2
+	VPADDQ       first<>+0(SB), Y2, Y2
+	VMOVDQU      turn<>+0(SB), Y3
+	SUBQ         $0x00000010, DX
+	JLT          rest
+
+loop:
+	VMOVDQA      Y2, Y4
+	VPSRLQ       $0x1e, Y4, Y5
+	VPXOR        Y5, Y4, Y4
+	VPMULUDQ     secondUpper<>+0(SB), Y4, Y5
+	VPSRLQ       $0x20, Y4, Y6
+	VPMULUDQ     second<>+0(SB), Y6, Y6
+	VPADDQ       Y5, Y6, Y6
+	VPSLLQ       $0x20, Y6, Y6
+	VPMULUDQ     second<>+0(SB), Y4, Y4
+	VPADDQ       Y6, Y4, Y4
+	VPSRLQ       $0x1b, Y4, Y5
+	VPXOR        Y5, Y4, Y4
+	VPMULUDQ     thirdUpper<>+0(SB), Y4, Y5
+	VPSRLQ       $0x20, Y4, Y6
+	VPMULUDQ     third<>+0(SB), Y6, Y6
+	VPADDQ       Y5, Y6, Y6
+	VPSLLQ       $0x20, Y6, Y6
+	VPMULUDQ     third<>+0(SB), Y4, Y4
+	VPADDQ       Y6, Y4, Y4
+	VPSRLQ       $0x1f, Y4, Y5
+	VPXOR        Y5, Y4, Y4
+	VPADDQ       Y3, Y2, Y2
+	VPXOR        Y5, Y5, Y5
+	VPSUBUSW     Y1, Y4, Y4
+	VPCMPEQW     Y5, Y4, Y4
+	VPMOVSXWD    X4, Y5
+	VEXTRACTI128 $0x01, Y4, X4
+	VPMOVSXWD    X4, Y4
+	VMULPS       (CX), Y0, Y6
+	VANDNPS      Y6, Y5, Y6
+	VMOVUPS      Y6, (AX)
+	VMULPS       32(CX), Y0, Y5
+	VANDNPS      Y5, Y4, Y5
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, AX
+	SUBQ         $0x00000010, DX
+	JGE          loop
+
+rest:
+	ADDQ         $0x00000010, DX
+	JZ           done
+	VMOVDQA      Y2, Y4
+	VPSRLQ       $0x1e, Y4, Y5
+	VPXOR        Y5, Y4, Y4
+	VPMULUDQ     secondUpper<>+0(SB), Y4, Y5
+	VPSRLQ       $0x20, Y4, Y6
+	VPMULUDQ     second<>+0(SB), Y6, Y6
+	VPADDQ       Y5, Y6, Y6
+	VPSLLQ       $0x20, Y6, Y6
+	VPMULUDQ     second<>+0(SB), Y4, Y4
+	VPADDQ       Y6, Y4, Y4
+	VPSRLQ       $0x1b, Y4, Y5
+	VPXOR        Y5, Y4, Y4
+	VPMULUDQ     thirdUpper<>+0(SB), Y4, Y5
+	VPSRLQ       $0x20, Y4, Y6
+	VPMULUDQ     third<>+0(SB), Y6, Y6
+	VPADDQ       Y5, Y6, Y6
+	VPSLLQ       $0x20, Y6, Y6
+	VPMULUDQ     third<>+0(SB), Y4, Y4
+	VPADDQ       Y6, Y4, Y4
+	VPSRLQ       $0x1f, Y4, Y5
+	VPXOR        Y5, Y4, Y4
+	VPADDQ       Y3, Y2, Y2
+	VPXOR        Y2, Y2, Y2
+	VPSUBUSW     Y1, Y4, Y4
+	VPCMPEQW     Y2, Y4, Y4
+	VPMOVSXWD    X4, Y1
+	VEXTRACTI128 $0x01, Y4, X2
+	VPMOVSXWD    X2, Y2
+	VMULPS       (CX), Y0, Y0
+	VANDNPS      Y0, Y1, Y0
+	VMOVUPS      Y0, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+DATA first<>+0(SB)/8, $0x9e3779b97f4a7c15
+DATA first<>+8(SB)/8, $0x3c6ef372fe94f82a
+DATA first<>+16(SB)/8, $0xdaa66d2c7ddf743f
+DATA first<>+24(SB)/8, $0x78dde6e5fd29f054
+GLOBL first<>(SB), RODATA|NOPTR, $32
+
+DATA turn<>+0(SB)/8, $0x78dde6e5fd29f054
+DATA turn<>+8(SB)/8, $0x78dde6e5fd29f054
+DATA turn<>+16(SB)/8, $0x78dde6e5fd29f054
+DATA turn<>+24(SB)/8, $0x78dde6e5fd29f054
+GLOBL turn<>(SB), RODATA|NOPTR, $32
+
+DATA second<>+0(SB)/8, $0xbf58476d1ce4e5b9
+DATA second<>+8(SB)/8, $0xbf58476d1ce4e5b9
+DATA second<>+16(SB)/8, $0xbf58476d1ce4e5b9
+DATA second<>+24(SB)/8, $0xbf58476d1ce4e5b9
+GLOBL second<>(SB), RODATA|NOPTR, $32
+
+DATA secondUpper<>+0(SB)/8, $0x00000000bf58476d
+DATA secondUpper<>+8(SB)/8, $0x00000000bf58476d
+DATA secondUpper<>+16(SB)/8, $0x00000000bf58476d
+DATA secondUpper<>+24(SB)/8, $0x00000000bf58476d
+GLOBL secondUpper<>(SB), RODATA|NOPTR, $32
+
+DATA third<>+0(SB)/8, $0x94d049bb133111eb
+DATA third<>+8(SB)/8, $0x94d049bb133111eb
+DATA third<>+16(SB)/8, $0x94d049bb133111eb
+DATA third<>+24(SB)/8, $0x94d049bb133111eb
+GLOBL third<>(SB), RODATA|NOPTR, $32
+
+DATA thirdUpper<>+0(SB)/8, $0x0000000094d049bb
+DATA thirdUpper<>+8(SB)/8, $0x0000000094d049bb
+DATA thirdUpper<>+16(SB)/8, $0x0000000094d049bb
+DATA thirdUpper<>+24(SB)/8, $0x0000000094d049bb
+GLOBL thirdUpper<>(SB), RODATA|NOPTR, $32

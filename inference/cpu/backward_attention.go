@@ -22,8 +22,9 @@ func NewAttention(k *Kernels) *Attention {
 }
 
 // A Drop applies dropout to the probabilities p of one query in one head, and
-// writes the result to dst, which may be p. It drops the same when it is asked
-// again. A nil Drop drops nothing.
+// writes the result to dst, which may be p. Both are filled up with zeros to a
+// multiple of 8. It drops the same when it is asked again. A nil Drop drops
+// nothing.
 type Drop func(dst, p []float32, head, query int)
 
 // ProbabilitySize returns how many values the probabilities of a text of that
@@ -76,7 +77,7 @@ func (t *Attention) Backward(dqkv, dcontext, qkv Matrix, heads int, probabilitie
 		for i := range s {
 			row := d[i*stride : i*stride+roundUp(s, 8)]
 			if drop != nil {
-				drop(row[:s], row[:s], head, i)
+				drop(row, row, head, i)
 			}
 			t.grads.SoftmaxGradient(row, p[i*stride:], scale)
 		}
@@ -100,53 +101,24 @@ func (t *Attention) dropped(p []float32, s, stride, head int, drop Drop) []float
 	}
 	t.weights = room(t.weights, s*stride)
 	for i := range s {
-		drop(t.weights[i*stride:i*stride+s], p[i*stride:i*stride+s], head, i)
+		lo, hi := i*stride, i*stride+roundUp(s, 8)
+		drop(t.weights[lo:hi], p[lo:hi], head, i)
 	}
 	return t.weights
 }
 
 // packColumns lays m (k, n) out in panels of its columns.
 func (t *Attention) packColumns(dst []float32, m Matrix) []float32 {
-	nr := t.kernels.width
-	dst = room(dst, roundUp(m.Cols, nr)*m.Rows)
-	for lo := 0; lo < m.Cols; lo += nr {
-		n := min(nr, m.Cols-lo)
-		for i := range m.Rows {
-			to := dst[(lo*m.Rows)+i*nr:][:nr]
-			copy(to, m.Data[i*m.Stride+lo:][:n])
-			clear(to[n:])
-		}
-	}
-	return dst
+	b := Packed{Data: dst}
+	t.kernels.PackN(&b, m)
+	return b.Data
 }
 
 // packRows lays mᵀ out in panels of its columns, which are the rows of m (n, k).
 func (t *Attention) packRows(dst []float32, m Matrix) []float32 {
-	nr := t.kernels.width
-	dst = room(dst, roundUp(m.Rows, nr)*m.Cols)
-	eighths := m.Cols &^ 7
-	for lo := 0; lo < m.Rows; lo += nr {
-		panel := dst[lo*m.Cols : (lo+nr)*m.Cols]
-		n := min(nr, m.Rows-lo)
-		if n < nr {
-			clear(panel)
-		}
-		i := 0
-		for ; i+8 <= n && eighths > 0; i += 8 {
-			t.kernels.transpose8(panel[i:], nr, m.Data[(lo+i)*m.Stride:], m.Stride, eighths)
-		}
-		for j := range n {
-			from := eighths
-			if j >= i {
-				from = 0
-			}
-			row := m.Data[(lo+j)*m.Stride:][:m.Cols]
-			for c := from; c < m.Cols; c++ {
-				panel[c*nr+j] = row[c]
-			}
-		}
-	}
-	return dst
+	b := Packed{Data: dst}
+	t.kernels.PackT(&b, m)
+	return b.Data
 }
 
 // product sets c (m, n) to a (m, k) times panels (k, n). c has room for whole

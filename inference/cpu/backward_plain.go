@@ -81,3 +81,23 @@ func plainSumSquares(x []float32) float64 {
 	}
 	return sum
 }
+
+// golden is the step of SplitMix64's state.
+const golden = 0x9e3779b97f4a7c15
+
+func plainDrop(dst, x []float32, state uint64, limit uint16, scale float32) {
+	for i := 0; i < len(x); i += 4 {
+		state += golden
+		bits := (state ^ state>>30) * 0xbf58476d1ce4e5b9
+		bits = (bits ^ bits>>27) * 0x94d049bb133111eb
+		bits ^= bits >> 31
+		for j := i; j < min(i+4, len(x)); j++ {
+			v := x[j] * scale
+			if uint16(bits) < limit {
+				v = 0
+			}
+			dst[j] = v
+			bits >>= 16
+		}
+	}
+}

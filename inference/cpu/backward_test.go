@@ -93,6 +93,48 @@ func TestGradientKernelsAgreeWithPlainLoops(t *testing.T) {
 	}
 }
 
+func TestDropDrawsTheSameEverywhere(t *testing.T) {
+	scale := func(limit uint16) float32 { return 1 / (1 - float32(limit)/(1<<16)) }
+	for _, name := range Available() {
+		k, err := Select(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, limit := range []uint16{0, 1, 6554, 32768, 58982} {
+			for n := range 70 {
+				const state = 0x123456789abcdef0
+				want, got := make([]float32, n), drawn(1, n)
+				plainDrop(want, got, state, limit, scale(limit))
+				k.Gradients().Drop(got, got, state, limit, scale(limit))
+				for i := range want {
+					if math.Float32bits(got[i]) != math.Float32bits(want[i]) {
+						t.Fatalf("%s, limit %d, value %d of %d: got %v, want %v", name, limit, i, n, got[i], want[i])
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestDropDrawsAreSplitMix64 holds the draws against the first numbers of the
+// published generator from state 1234567.
+func TestDropDrawsAreSplitMix64(t *testing.T) {
+	numbers := []uint64{6457827717110365317, 3203168211198807973}
+	x := make([]float32, 4*len(numbers))
+	for i := range x {
+		draw := uint16(numbers[i/4] >> (16 * (i % 4)))
+		for _, limit := range []uint16{draw, draw + 1} {
+			for j := range x {
+				x[j] = 1
+			}
+			plainDrop(x, x, 1234567, limit, 1)
+			if kept := x[i] == 1; kept != (limit == draw) {
+				t.Errorf("value %d, limit %d: kept is %v, for a draw of %d", i, limit, kept, draw)
+			}
+		}
+	}
+}
+
 func TestKeepNormEqualsAddNorm(t *testing.T) {
 	const n = 64
 	zero := make([]float32, n)

@@ -24,6 +24,8 @@ type Kernels struct {
 	// transpose8 sets dst[j·ldd+i] = src[i·lds+j] for i < 8 and j < n, a
 	// multiple of 8.
 	transpose8 func(dst []float32, ldd int, src []float32, lds, n int)
+	// copyPanel copies rows of width values, one or more, to lie end to end.
+	copyPanel func(dst, src []float32, lds, rows int)
 
 	addBias, biasGELU, biasTanh func(x, b []float32)
 	softmax                     func(x []float32, scale float32)
@@ -39,7 +41,7 @@ type feature struct {
 // portable is the set of plain loops.
 var portable = &Kernels{
 	name: "portable", rows: 4, width: plainWidth,
-	tile: plainTile, tileT: plainTileT, transpose8: plainTranspose8,
+	tile: plainTile, tileT: plainTileT, transpose8: plainTranspose8, copyPanel: plainCopyPanel,
 	addBias: plainAddBias, biasGELU: plainBiasGELU, biasTanh: plainBiasTanh,
 	softmax: plainSoftmax, addNorm: plainAddNorm,
 }

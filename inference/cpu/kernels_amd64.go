@@ -18,6 +18,7 @@ var avx512 = withRows(Kernels{
 	tileT: func(m, k int, a []float32, lda int, b, c []float32, ldc, add int) {
 		tiles512T[m](k, &a[0], lda, &b[0], &c[0], ldc, add)
 	},
+	copyPanel: func(dst, src []float32, lds, rows int) { copyPanel512(&dst[0], &src[0], lds, rows) },
 })
 
 var avx2 = withRows(Kernels{
@@ -29,6 +30,7 @@ var avx2 = withRows(Kernels{
 	tileT: func(m, k int, a []float32, lda int, b, c []float32, ldc, add int) {
 		tiles256T[m](k, &a[0], lda, &b[0], &c[0], ldc, add)
 	},
+	copyPanel: func(dst, src []float32, lds, rows int) { copyPanel256(&dst[0], &src[0], lds, rows) },
 })
 
 // withRows adds the kernels that work along a row. Both sets have the same

@@ -60,6 +60,10 @@ func (k *Kernels) packPanelsN(dst *Packed, w Matrix, lo, hi int) {
 		first := p * k.width
 		n := min(k.width, w.Cols-first)
 		panel := dst.panel(p, 0)
+		if n == k.width && w.Rows > 0 {
+			k.copyPanel(panel, w.Data[first:], w.Stride, w.Rows)
+			continue
+		}
 		for i := range w.Rows {
 			row := panel[i*k.width : (i+1)*k.width]
 			copy(row, w.Data[i*w.Stride+first:i*w.Stride+first+n])
@@ -96,13 +100,24 @@ func (k *Kernels) transposeInto(panel []float32, w Matrix) {
 		return
 	}
 	whole, last := w.Cols&^7, w.Cols-8
+	for first := 0; first < whole; first += strip {
+		k.transposeStrip(panel, w, first, min(strip, whole-first))
+	}
+	if whole < w.Cols {
+		k.transposeStrip(panel, w, last, 8)
+	}
+}
+
+// strip is how many columns of a matrix are transposed before the next ones: so
+// few that their part of the panel stays in the first-level cache until all rows
+// have gone into it.
+const strip = 64
+
+// transposeStrip writes columns first to first+n of w, n a multiple of 8.
+func (k *Kernels) transposeStrip(panel []float32, w Matrix, first, n int) {
 	for i := 0; i < w.Rows; i += 8 {
 		i := min(i, w.Rows-8)
-		src := w.Data[i*w.Stride:]
-		k.transpose8(panel[i:], k.width, src, w.Stride, whole)
-		if whole < w.Cols {
-			k.transpose8(panel[last*k.width+i:], k.width, src[last:], w.Stride, 8)
-		}
+		k.transpose8(panel[first*k.width+i:], k.width, w.Data[i*w.Stride+first:], w.Stride, n)
 	}
 }
 

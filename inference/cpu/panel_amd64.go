@@ -6,3 +6,13 @@ package cpu
 //
 //go:noescape
 func transpose8(dst *float32, ldd int, src *float32, lds int, n int)
+
+// copyPanel512 copies rows of 32 values, one or more, to lie end to end.
+//
+//go:noescape
+func copyPanel512(dst *float32, src *float32, lds int, rows int)
+
+// copyPanel256 copies rows of 16 values, one or more, to lie end to end.
+//
+//go:noescape
+func copyPanel256(dst *float32, src *float32, lds int, rows int)

@@ -72,3 +72,50 @@ loop:
 	JG         loop
 	VZEROUPPER
 	RET
+
+// func copyPanel512(dst *float32, src *float32, lds int, rows int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·copyPanel512(SB), NOSPLIT, $0-32
+	MOVQ   dst+0(FP), AX
+	MOVQ   src+8(FP), CX
+	MOVQ   lds+16(FP), DX
+	MOVQ   rows+24(FP), BX
+	SHLQ   $0x02, DX
+	IMUL3Q $0x00000010, DX, SI
+
+loop:
+	PREFETCHT0 (CX)(SI*1)
+	PREFETCHT0 64(CX)(SI*1)
+	VMOVUPS    (CX), Z0
+	VMOVUPS    Z0, (AX)
+	VMOVUPS    64(CX), Z0
+	VMOVUPS    Z0, 64(AX)
+	ADDQ       DX, CX
+	ADDQ       $0x00000080, AX
+	DECQ       BX
+	JNZ        loop
+	VZEROUPPER
+	RET
+
+// func copyPanel256(dst *float32, src *float32, lds int, rows int)
+// Requires: AVX, MMX+
+TEXT ·copyPanel256(SB), NOSPLIT, $0-32
+	MOVQ   dst+0(FP), AX
+	MOVQ   src+8(FP), CX
+	MOVQ   lds+16(FP), DX
+	MOVQ   rows+24(FP), BX
+	SHLQ   $0x02, DX
+	IMUL3Q $0x00000010, DX, SI
+
+loop:
+	PREFETCHT0 (CX)(SI*1)
+	VMOVUPS    (CX), Y0
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    32(CX), Y0
+	VMOVUPS    Y0, 32(AX)
+	ADDQ       DX, CX
+	ADDQ       $0x00000040, AX
+	DECQ       BX
+	JNZ        loop
+	VZEROUPPER
+	RET

@@ -50,6 +50,12 @@ func plainStore(c []float32, sums [plainWidth]float32, add int) {
 	}
 }
 
+func plainCopyPanel(dst, src []float32, lds, rows int) {
+	for i := range rows {
+		copy(dst[i*plainWidth:(i+1)*plainWidth], src[i*lds:])
+	}
+}
+
 // plainTranspose8 sets dst[j·ldd+i] = src[i·lds+j] for i < 8 and j < n.
 func plainTranspose8(dst []float32, ldd int, src []float32, lds, n int) {
 	for i := range 8 {

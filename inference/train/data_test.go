@@ -166,7 +166,7 @@ func TestForgetLeavesSpecialTokens(t *testing.T) {
 }
 
 func TestDropoutKeepsTheMean(t *testing.T) {
-	d := newDropout(0.3, 1, 2, 3, placeOutput)
+	d := newDropout(plainRows(), 0.3, 1, 2, 3, placeOutput)
 	const n = 100_000
 	x := slices.Repeat([]float32{1}, n)
 	d.row(x, x, 7)

@@ -142,7 +142,7 @@ func (n *network) exitDropout(g int) dropout {
 	if n.options.Freeze.head(g, len(n.exits)) {
 		return dropout{}
 	}
-	return newDropout(n.options.Dropout, n.options.Seed, n.step, n.config.Exits[g], placePooled)
+	return newDropout(n.rows, n.options.Dropout, n.options.Seed, n.step, n.config.Exits[g], placePooled)
 }
 
 // pool sets pooled (R, D) to what exit g reads of every row of x: the first

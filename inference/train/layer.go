@@ -80,5 +80,5 @@ func (n *network) dropout(layer int, p place) dropout {
 	if layer < n.frozenLayers() {
 		return dropout{}
 	}
-	return newDropout(n.options.Dropout, n.options.Seed, n.step, layer, p)
+	return newDropout(n.rows, n.options.Dropout, n.options.Seed, n.step, layer, p)
 }

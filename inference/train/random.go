@@ -31,10 +31,13 @@ func key(seed uint64, words ...uint64) uint64 {
 	return h
 }
 
+// splitStep is the step of SplitMix64's state.
+const splitStep = 0x9e3779b97f4a7c15
+
 // mix is the finalizer of SplitMix64 (Steele, Lea and Flood 2014) after its
 // step: a bijection that spreads every bit.
 func mix(x uint64) uint64 {
-	x += 0x9e3779b97f4a7c15
+	x += splitStep
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
 	x = (x ^ x>>27) * 0x94d049bb133111eb
 	return x ^ x>>31

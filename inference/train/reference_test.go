@@ -3,8 +3,10 @@ package train
 import (
 	"math"
 	"slices"
+	"sync"
 
 	"sweetspot/inference"
+	"sweetspot/inference/cpu"
 )
 
 // reference is the forward pass in float64, written plainly: one row at a time,
@@ -63,9 +65,18 @@ func (r *reference) norm(x, y []float64, name string) []float64 {
 	return out
 }
 
+// plainRows are the row kernels as plain loops.
+var plainRows = sync.OnceValue(func() *cpu.Gradients {
+	k, err := cpu.Select("portable")
+	if err != nil {
+		panic(err) // it runs anywhere
+	}
+	return k.Gradients()
+})
+
 // drop applies the dropout of a place to row number of it.
 func (r *reference) drop(x []float64, layer int, p place, number int, more ...uint64) {
-	d := newDropout(r.options.Dropout, r.options.Seed, r.step, layer, p)
+	d := newDropout(plainRows(), r.options.Dropout, r.options.Seed, r.step, layer, p)
 	for _, word := range more {
 		d.key = key(d.key, word)
 	}

@@ -18,6 +18,7 @@ func backwards(p *program) {
 	softmaxGradient(p)
 	adamW(p)
 	sumSquares(p)
+	drop(p)
 }
 
 func (p *program) add(a, b, dst operand.Op) { p.VADDPS(a, b, dst) }
@@ -228,4 +229,85 @@ func sumSquares(p *program) {
 	p.VADDSD(other, sum, sum)
 	p.Store(sum, p.ReturnIndex(0))
 	p.end()
+}
+
+// drop works on 16 values a turn: one draw of SplitMix64 in each of four lanes,
+// every draw four numbers of 16 bits. Eight values left over have a turn of
+// their own, of which only the first half is used.
+func drop(p *program) {
+	p.text("drop8", "func(dst *float32, x *float32, n int, state uint64, below uint32, scale float32)",
+		"drop8 sets dst to scale·x, or to 0 where the draw is at most below, which holds the same 16 bits twice.")
+	dst, x, n := p.integer("dst"), p.integer("x"), p.integer("n")
+	scale := p.scalar("scale")
+	below := p.scalar("below")
+	states, steps := p.YMM(), p.YMM()
+	p.VPBROADCASTQ(p.parameter("state"), states)
+	p.VPADDQ(p.quads("first", goldenSteps(1), goldenSteps(2), goldenSteps(3), goldenSteps(4)), states, states)
+	p.VMOVDQU(p.quads("turn", goldenSteps(4), goldenSteps(4), goldenSteps(4), goldenSteps(4)), steps)
+	turn := func() (low, high reg.VecVirtual) {
+		z := p.YMM()
+		p.VMOVDQA(states, z)
+		p.shiftXor(z, 30)
+		p.multiply64(z, "second", 0xbf58476d1ce4e5b9)
+		p.shiftXor(z, 27)
+		p.multiply64(z, "third", 0x94d049bb133111eb)
+		p.shiftXor(z, 31)
+		p.VPADDQ(steps, states, states)
+		zero := p.YMM()
+		p.VPXOR(zero, zero, zero)
+		p.VPSUBUSW(below, z, z)
+		p.VPCMPEQW(zero, z, z)
+		low, high = p.YMM(), p.YMM()
+		p.VPMOVSXWD(z.AsX(), low)
+		upper := p.XMM()
+		p.VEXTRACTI128(operand.Imm(1), z, upper)
+		p.VPMOVSXWD(upper, high)
+		return low, high
+	}
+	keep := func(dropped reg.VecVirtual, offset int) {
+		v := p.YMM()
+		p.VMULPS(operand.Mem{Base: x, Disp: offset}, scale, v)
+		p.VANDNPS(v, dropped, v)
+		p.VMOVUPS(v, operand.Mem{Base: dst, Disp: offset})
+	}
+	p.SUBQ(operand.U32(16), n)
+	p.JLT(operand.LabelRef("rest"))
+	p.Label("loop")
+	low, high := turn()
+	keep(low, 0)
+	keep(high, 32)
+	p.ADDQ(operand.U32(64), x)
+	p.ADDQ(operand.U32(64), dst)
+	p.SUBQ(operand.U32(16), n)
+	p.JGE(operand.LabelRef("loop"))
+	p.Label("rest")
+	p.ADDQ(operand.U32(16), n)
+	p.JZ(operand.LabelRef("done"))
+	low, _ = turn()
+	keep(low, 0)
+	p.Label("done")
+	p.end()
+}
+
+// goldenSteps is n steps of SplitMix64's state.
+func goldenSteps(n uint64) uint64 { return n * 0x9e3779b97f4a7c15 }
+
+// shiftXor sets every lane z to z ^ z>>bits.
+func (p *program) shiftXor(z reg.VecVirtual, bits uint64) {
+	shifted := p.YMM()
+	p.VPSRLQ(operand.Imm(bits), z, shifted)
+	p.VPXOR(shifted, z, z)
+}
+
+// multiply64 multiplies every lane of z by c, which AVX2 can only do in halves.
+func (p *program) multiply64(z reg.VecVirtual, name string, c uint64) {
+	whole, upper := p.quads(name, c, c, c, c), p.quads(name+"Upper", c>>32, c>>32, c>>32, c>>32)
+	cross, high := p.YMM(), p.YMM()
+	p.VPMULUDQ(upper, z, cross)
+	p.VPSRLQ(operand.Imm(32), z, high)
+	p.VPMULUDQ(whole, high, high)
+	p.VPADDQ(cross, high, high)
+	p.VPSLLQ(operand.Imm(32), high, high)
+	p.VPMULUDQ(whole, z, z)
+	p.VPADDQ(high, z, z)
 }

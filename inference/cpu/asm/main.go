@@ -48,7 +48,7 @@ func main() {
 }
 
 func generate(dir, stem string, write func(*program)) error {
-	p := &program{Context: build.NewContext(), constants: map[float32]operand.Mem{}}
+	p := &program{Context: build.NewContext(), constants: map[float32]operand.Mem{}, numbers: map[string]operand.Mem{}}
 	write(p)
 	file, err := p.Result()
 	if err != nil {
@@ -81,6 +81,7 @@ func output(name string, p printer.Printer, file *ir.File) error {
 type program struct {
 	*build.Context
 	constants map[float32]operand.Mem
+	numbers   map[string]operand.Mem
 }
 
 // text begins a function.
@@ -107,12 +108,17 @@ func (p *program) integer(name string) reg.GPVirtual {
 // scalar loads a float32 parameter into all lanes.
 func (p *program) scalar(name string) reg.VecVirtual {
 	v := p.YMM()
+	p.VBROADCASTSS(p.parameter(name), v)
+	return v
+}
+
+// parameter is where a parameter lies.
+func (p *program) parameter(name string) operand.Mem {
 	m, err := p.Param(name).Resolve()
 	if err != nil {
 		panic(err) // the generator's own mistake: no such parameter
 	}
-	p.VBROADCASTSS(m.Addr, v)
-	return v
+	return m.Addr
 }
 
 // constant is eight copies of v in memory.
@@ -126,6 +132,20 @@ func (p *program) constant(v float32) operand.Mem {
 		p.AppendDatum(operand.F32(v))
 	}
 	p.constants[v] = m
+	return m
+}
+
+// quads is four 64-bit numbers in memory.
+func (p *program) quads(name string, values ...uint64) operand.Mem {
+	if m, ok := p.numbers[name]; ok {
+		return m
+	}
+	m := p.StaticGlobal(name)
+	p.DataAttributes(attr.RODATA | attr.NOPTR)
+	for _, v := range values {
+		p.AppendDatum(operand.U64(v))
+	}
+	p.numbers[name] = m
 	return m
 }
 

@@ -1,13 +1,50 @@
 package main
 
 import (
+	"fmt"
+
 	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// panels writes the transposing pack: eight rows of a matrix become eight
-// columns of a panel, eight by eight values at a time.
+// panels writes the packs: the transposing one, by which eight rows of a matrix
+// become eight columns of a panel, eight by eight values at a time, and the plain
+// one.
 func panels(p *program) {
+	transpose(p)
+	p.copyPanel("copyPanel512", 64)
+	p.copyPanel("copyPanel256", 32)
+}
+
+// copyAhead is the number of rows that the plain pack asks for ahead: they lie
+// too far apart for the processor to see that they follow each other.
+const copyAhead = 16
+
+func (p *program) copyPanel(name string, bytes int) {
+	p.text(name, "func(dst *float32, src *float32, lds int, rows int)",
+		fmt.Sprintf("%s copies rows of %d values, one or more, to lie end to end.", name, panelVectors*bytes/4))
+	dst, src, lds, rows := p.integer("dst"), p.integer("src"), p.integer("lds"), p.integer("rows")
+	p.SHLQ(operand.Imm(2), lds)
+	ahead := p.GP64()
+	p.IMUL3Q(operand.U32(copyAhead), lds, ahead)
+	t := tile{bytes: bytes}
+	p.Label("loop")
+	for line := 0; line < panelVectors*bytes; line += 64 {
+		p.PREFETCHT0(operand.Mem{Base: src, Index: ahead, Scale: 1, Disp: line})
+	}
+	for i := range panelVectors {
+		v := p.vector(t)
+		p.VMOVUPS(operand.Mem{Base: src, Disp: i * bytes}, v)
+		p.VMOVUPS(v, operand.Mem{Base: dst, Disp: i * bytes})
+	}
+	p.ADDQ(lds, src)
+	p.ADDQ(operand.U32(uint32(panelVectors*bytes)), dst)
+	p.DECQ(rows)
+	p.JNZ(operand.LabelRef("loop"))
+	p.end()
+}
+
+func transpose(p *program) {
 	p.text("transpose8", "func(dst *float32, ldd int, src *float32, lds int, n int)",
 		"transpose8 sets dst[j·ldd+i] = src[i·lds+j] for i < 8 and j < n, a multiple of 8 above 0.")
 	dst, ldd := p.integer("dst"), p.integer("ldd")
