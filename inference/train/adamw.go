@@ -93,17 +93,20 @@ func (o *Options) factors(step, steps int) cpu.AdamW {
 
 // move takes the step on one piece. Embeddings of words that were never met have
 // no gradient and no moments: the step leaves them where they are but for the
-// decay.
+// decay. Those of words that this step did not meet have a gradient of 0, which
+// is not read word by word from memory.
 func (o *optimizer) move(p piece, f *cpu.AdamW) {
 	n := o.network
 	if p.word < 0 {
 		n.rows.AdamW(n.weights[p.from:p.to], n.grads[p.from:p.to], o.mean[p.from:p.to], o.square[p.from:p.to], f)
 		return
 	}
-	o.eachWord(p, func(alive bool, lo, hi int) {
+	o.eachWord(p, func(word, lo, hi int) {
 		switch {
-		case alive:
+		case n.touched.now[word]:
 			n.rows.AdamW(n.weights[lo:hi], n.grads[lo:hi], o.mean[lo:hi], o.square[lo:hi], f)
+		case n.touched.alive[word]:
+			n.rows.AdamW(n.weights[lo:hi], n.scratch.zero, o.mean[lo:hi], o.square[lo:hi], f)
 		case f.Keep != 1:
 			for i := lo; i < hi; i++ {
 				n.weights[i] *= f.Keep
@@ -113,10 +116,10 @@ func (o *optimizer) move(p piece, f *cpu.AdamW) {
 }
 
 // eachWord calls f with every word's range in a piece of the word embeddings.
-func (o *optimizer) eachWord(p piece, f func(alive bool, lo, hi int)) {
+func (o *optimizer) eachWord(p piece, f func(word, lo, hi int)) {
 	width := o.network.config.Width
 	for word, lo := p.word, p.from; lo < p.to; word, lo = word+1, lo+width {
-		f(o.network.touched.alive[word], lo, lo+width)
+		f(word, lo, lo+width)
 	}
 }
 
@@ -164,8 +167,8 @@ func (o *optimizer) sumSquares(p piece) float64 {
 		return n.rows.SumSquares(n.grads[p.from:p.to])
 	}
 	var sum float64
-	o.eachWord(p, func(alive bool, lo, hi int) {
-		if alive {
+	o.eachWord(p, func(word, lo, hi int) {
+		if n.touched.now[word] {
 			sum += n.rows.SumSquares(n.grads[lo:hi])
 		}
 	})

@@ -137,10 +137,13 @@ func (n *network) sumWords(dx cpu.Matrix) {
 type touched struct {
 	ids   []int32 // ascending
 	from  []int32 // from[i]:from[i+1] are the tokens of ids[i], as indices into the order by id
+	now   []bool  // (V) ids as a set
 	alive []bool  // (V)
 }
 
-func (t *touched) init(vocabulary int) { t.alive = make([]bool, vocabulary) }
+func (t *touched) init(vocabulary int) {
+	t.now, t.alive = make([]bool, vocabulary), make([]bool, vocabulary)
+}
 
 // mark lists the ids of tokens, which order sorts by id.
 func (t *touched) mark(ids, order []int32) {
@@ -148,7 +151,7 @@ func (t *touched) mark(ids, order []int32) {
 	for i, token := range order {
 		if id := ids[token]; i == 0 || id != t.ids[len(t.ids)-1] {
 			t.ids, t.from = append(t.ids, id), append(t.from, int32(i))
-			t.alive[id] = true
+			t.now[id], t.alive[id] = true, true
 		}
 	}
 	t.from = append(t.from, int32(len(order)))
@@ -165,6 +168,7 @@ func (n *network) clearGradients() {
 	width := n.config.Width
 	for _, id := range n.touched.ids {
 		clear(n.dw.word[int(id)*width : (int(id)+1)*width])
+		n.touched.now[id] = false
 	}
 	n.touched.ids = n.touched.ids[:0]
 	for _, h := range n.dw.heads {

@@ -228,8 +228,8 @@ func TestAdamWEqualsReference(t *testing.T) {
 	for _, m := range modes[:2] {
 		t.Run(m.name, func(t *testing.T) {
 			n := m.network(t, g, newEngine(t, "auto", 2))
-			for i := range n.touched.alive {
-				n.touched.alive[i] = true
+			for i := range n.touched.now {
+				n.touched.now[i] = true
 			}
 			o := newOptimizer(n)
 			for step := range 3 {
