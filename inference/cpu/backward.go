@@ -13,6 +13,7 @@ type Gradients struct {
 	softmaxGradient func(d, y []float32, scale float32)
 	adamW           func(x, dx, mean, square []float32, f *AdamW)
 	sumSquares      func(x []float32) float64
+	scale           func(x []float32, a float32)
 	drop            func(dst, x []float32, state uint64, limit uint16, scale float32)
 }
 
@@ -21,6 +22,7 @@ var plainGradients = Gradients{
 	geluPair: plainGELUPair, mulSum: plainMulSum,
 	keepNorm: plainKeepNorm, normGradient: plainNormGradient, softmaxGradient: plainSoftmaxGradient,
 	adamW: plainAdamW, sumSquares: plainSumSquares, drop: plainDrop,
+	scale: plainScale,
 }
 
 // Gradients returns the training kernels that belong to the set.
@@ -89,6 +91,11 @@ type AdamW struct {
 // AdamW takes one step on x.
 func (g *Gradients) AdamW(x, dx, mean, square []float32, f *AdamW) {
 	g.adamW(whole(x), same(x, dx), same(x, mean), same(x, square), f)
+}
+
+// Scale sets x to a·x.
+func (g *Gradients) Scale(x []float32, a float32) {
+	g.scale(whole(x), a)
 }
 
 // Drop sets dst to scale·x, or to 0 where a draw of 16 bits is below limit. The

@@ -37,6 +37,11 @@ func adamW8(x *float32, dx *float32, mean *float32, square *float32, n int, fact
 //go:noescape
 func sumSquares8(x *float32, n int) float64
 
+// scale8 sets x to a·x.
+//
+//go:noescape
+func scale8(x *float32, n int, a float32)
+
 // drop8 sets dst to scale·x, or to 0 where the draw is at most below, which holds the same 16 bits twice.
 //
 //go:noescape

@@ -621,6 +621,23 @@ loop:
 	VZEROUPPER
 	RET
 
+// func scale8(x *float32, n int, a float32)
+// Requires: AVX
+TEXT ·scale8(SB), NOSPLIT, $0-20
+	MOVQ         x+0(FP), AX
+	MOVQ         n+8(FP), CX
+	VBROADCASTSS a+16(FP), Y0
+	XORQ         DX, DX
+
+loop:
+	VMULPS  (AX)(DX*4), Y0, Y1
+	VMOVUPS Y1, (AX)(DX*4)
+	ADDQ    $0x00000008, DX
+	CMPQ    DX, CX
+	JL      loop
+	VZEROUPPER
+	RET
+
 // func drop8(dst *float32, x *float32, n int, state uint64, below uint32, scale float32)
 // Requires: AVX, AVX2
 TEXT ·drop8(SB), NOSPLIT, $0-40

@@ -15,6 +15,7 @@ var nativeGradients = &Gradients{
 		adamW8(&x[0], &dx[0], &mean[0], &square[0], len(x), &f.Clip)
 	},
 	sumSquares: func(x []float32) float64 { return sumSquares8(&x[0], len(x)) },
+	scale:      func(x []float32, a float32) { scale8(&x[0], len(x), a) },
 	drop: func(dst, x []float32, state uint64, limit uint16, scale float32) {
 		drop8(&dst[0], &x[0], len(x), state, uint32(limit-1)*(1<<16+1), scale)
 	},

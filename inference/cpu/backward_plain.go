@@ -82,6 +82,12 @@ func plainSumSquares(x []float32) float64 {
 	return sum
 }
 
+func plainScale(x []float32, a float32) {
+	for i := range x {
+		x[i] *= a
+	}
+}
+
 // golden is the step of SplitMix64's state.
 const golden = 0x9e3779b97f4a7c15
 

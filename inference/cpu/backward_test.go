@@ -65,6 +65,11 @@ var gradientCalls = map[string]func(g *Gradients, n int) [][]float32{
 		})
 		return [][]float32{x, mean, square}
 	},
+	"scaled": func(g *Gradients, n int) [][]float32 {
+		x := drawn(1, n)
+		g.Scale(x, 0.7)
+		return [][]float32{x}
+	},
 	"sum of squares": func(g *Gradients, n int) [][]float32 {
 		return [][]float32{{float32(g.SumSquares(drawn(1, n)))}}
 	},

@@ -48,6 +48,7 @@ func newOptimizer(n *network) *optimizer {
 		}
 	}
 	o.sums = make([]float64, len(o.pieces))
+	n.late.mean, n.late.square = o.mean[:len(n.w.word)], o.square[:len(n.w.word)]
 	return o
 }
 
@@ -76,6 +77,9 @@ func (o *optimizer) step(step, steps int) {
 			o.move(p, &f)
 		}
 	})
+	if o.pieces[0].word == 0 {
+		n.postpone(&common)
+	}
 }
 
 // factors are those of a step before clipping, for tensors that decay.
@@ -91,35 +95,27 @@ func (o *Options) factors(step, steps int) cpu.AdamW {
 	}
 }
 
-// move takes the step on one piece. Embeddings of words that were never met have
-// no gradient and no moments: the step leaves them where they are but for the
-// decay. Those of words that this step did not meet have a gradient of 0, which
-// is not read word by word from memory.
+// move takes the step on one piece. Of the words' embeddings it moves those that
+// have a gradient; the others take the step later (see [late]).
 func (o *optimizer) move(p piece, f *cpu.AdamW) {
 	n := o.network
 	if p.word < 0 {
 		n.rows.AdamW(n.weights[p.from:p.to], n.grads[p.from:p.to], o.mean[p.from:p.to], o.square[p.from:p.to], f)
 		return
 	}
-	o.eachWord(p, func(word, lo, hi int) {
-		switch {
-		case n.touched.now[word]:
-			n.rows.AdamW(n.weights[lo:hi], n.grads[lo:hi], o.mean[lo:hi], o.square[lo:hi], f)
-		case n.touched.alive[word]:
-			n.rows.AdamW(n.weights[lo:hi], n.scratch.zero, o.mean[lo:hi], o.square[lo:hi], f)
-		case f.Keep != 1:
-			for i := lo; i < hi; i++ {
-				n.weights[i] *= f.Keep
-			}
-		}
+	o.eachWord(p, func(lo, hi int) {
+		n.rows.AdamW(n.weights[lo:hi], n.grads[lo:hi], o.mean[lo:hi], o.square[lo:hi], f)
 	})
 }
 
-// eachWord calls f with every word's range in a piece of the word embeddings.
-func (o *optimizer) eachWord(p piece, f func(word, lo, hi int)) {
+// eachWord calls f with the range of every word that has a gradient, in a piece
+// of the word embeddings.
+func (o *optimizer) eachWord(p piece, f func(lo, hi int)) {
 	width := o.network.config.Width
 	for word, lo := p.word, p.from; lo < p.to; word, lo = word+1, lo+width {
-		f(word, lo, lo+width)
+		if o.network.touched.now[word] {
+			f(lo, lo+width)
+		}
 	}
 }
 
@@ -167,10 +163,6 @@ func (o *optimizer) sumSquares(p piece) float64 {
 		return n.rows.SumSquares(n.grads[p.from:p.to])
 	}
 	var sum float64
-	o.eachWord(p, func(word, lo, hi int) {
-		if n.touched.now[word] {
-			sum += n.rows.SumSquares(n.grads[lo:hi])
-		}
-	})
+	o.eachWord(p, func(lo, hi int) { sum += n.rows.SumSquares(n.grads[lo:hi]) })
 	return sum
 }

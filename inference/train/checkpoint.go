@@ -47,6 +47,7 @@ func headerOf(c inference.Config, o Options, rows []Row, step int) (checkpointHe
 
 // arenas are the arrays of a checkpoint.
 func (t *Trainer) arenas() []inference.Tensor {
+	t.network.settle()
 	size := []int{t.network.layout.size}
 	return []inference.Tensor{
 		{Name: "weights", Shape: size, Data: t.network.weights},
@@ -156,6 +157,8 @@ func (h *checkpointHeader) accepts(got *checkpointHeader, steps int) error {
 // not 0.
 func (o *optimizer) revive() {
 	n := o.network
+	clear(n.late.taken)
+	n.late.steps = n.late.steps[:0]
 	width := n.config.Width
 	moved := func(v float32) bool { return v != 0 }
 	for word := range n.touched.alive {

@@ -133,7 +133,7 @@ func (n *network) sumWords(dx cpu.Matrix) {
 }
 
 // touched lists the words whose embeddings have a gradient in this step, and
-// remembers those that ever had one.
+// remembers those that ever were in a batch.
 type touched struct {
 	ids   []int32 // ascending
 	from  []int32 // from[i]:from[i+1] are the tokens of ids[i], as indices into the order by id
@@ -151,7 +151,7 @@ func (t *touched) mark(ids, order []int32) {
 	for i, token := range order {
 		if id := ids[token]; i == 0 || id != t.ids[len(t.ids)-1] {
 			t.ids, t.from = append(t.ids, id), append(t.from, int32(i))
-			t.now[id], t.alive[id] = true, true
+			t.now[id] = true
 		}
 	}
 	t.from = append(t.from, int32(len(order)))

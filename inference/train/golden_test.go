@@ -228,9 +228,11 @@ func TestAdamWEqualsReference(t *testing.T) {
 	for _, m := range modes[:2] {
 		t.Run(m.name, func(t *testing.T) {
 			n := m.network(t, g, newEngine(t, "auto", 2))
-			for i := range n.touched.now {
-				n.touched.now[i] = true
+			all := make([]int32, n.config.Vocab)
+			for i := range all {
+				all[i] = int32(i)
 			}
+			n.touched.mark(all, all)
 			o := newOptimizer(n)
 			for step := range 3 {
 				for _, p := range n.layout.tensors {
@@ -258,6 +260,7 @@ func TestAdamWEqualsReference(t *testing.T) {
 // steps of full length of that.
 func compareAfter(t *testing.T, m mode, n *network, after map[string]inference.Tensor, limit float64) {
 	t.Helper()
+	n.settle()
 	start := readTensors(t, "../testdata/golden/weights.safetensors")
 	worst := 0.0
 	for _, p := range n.layout.tensors {

@@ -38,6 +38,7 @@ type network struct {
 	scratch   scratch
 	strips    strips
 	touched   touched
+	late      late
 	features  *features  // nil where they change or are too many
 	packed    cpu.Packed // the right-hand side of the product under way
 }
@@ -67,6 +68,7 @@ func newNetwork(c *inference.Config, o *Options, e *cpu.Engine) (*network, error
 		n.attention = append(n.attention, cpu.NewAttention(e.Kernels))
 	}
 	n.touched.init(c.Vocab)
+	n.late = late{taken: make([]uint8, c.Vocab), zero: make([]float32, c.Width)}
 	return n, nil
 }
 
@@ -151,6 +153,7 @@ func (n *network) begin(b *batch, step int) {
 	}
 	n.strips.grow(b.tokens(), max(3*c.Width, c.FeedForward))
 	n.clearGradients()
+	n.meet()
 }
 
 // forwardGroup runs the layers of group g on x and returns their output.

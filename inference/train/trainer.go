@@ -112,6 +112,7 @@ func (t *Trainer) stepsPerEpoch() int {
 // report, which stops the run by an error. When ctx ends, Run stops between two
 // steps and returns ctx's cause; the trainer can go on from there.
 func (t *Trainer) Run(ctx context.Context, report func(Progress) error) error {
+	defer t.network.settle()
 	for steps := t.Steps(); t.done < steps; {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -168,6 +169,7 @@ func (t *Trainer) Config() inference.Config { return t.config }
 // Tensors returns the weights as they are now, in the order of the forward pass.
 // They share the trainer's memory: the next step changes them.
 func (t *Trainer) Tensors() []inference.Tensor {
+	t.network.settle()
 	l := t.network.layout
 	parameters := t.config.Parameters()
 	tensors := make([]inference.Tensor, len(parameters))

@@ -18,6 +18,7 @@ func backwards(p *program) {
 	softmaxGradient(p)
 	adamW(p)
 	sumSquares(p)
+	scale(p)
 	drop(p)
 }
 
@@ -228,6 +229,17 @@ func sumSquares(p *program) {
 	p.VPERMILPD(operand.Imm(1), sum, other)
 	p.VADDSD(other, sum, sum)
 	p.Store(sum, p.ReturnIndex(0))
+	p.end()
+}
+
+func scale(p *program) {
+	p.text("scale8", "func(x *float32, n int, a float32)", "scale8 sets x to a·x.")
+	x, n, a := p.integer("x"), p.integer("n"), p.scalar("a")
+	p.each("loop", n, func(i reg.GPVirtual) {
+		v := p.YMM()
+		p.VMULPS(at(x, i), a, v)
+		p.VMOVUPS(v, at(x, i))
+	})
 	p.end()
 }
 
