@@ -88,7 +88,8 @@ type AdamW struct {
 	Keep        float32 // 1 − learning rate times weight decay
 }
 
-// AdamW takes one step on x.
+// AdamW takes one step on x. Numbers below the normal range of float32, under
+// 1.2e-38, may count as 0.
 func (g *Gradients) AdamW(x, dx, mean, square []float32, f *AdamW) {
 	g.adamW(whole(x), same(x, dx), same(x, mean), same(x, square), f)
 }

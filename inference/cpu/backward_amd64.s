@@ -553,14 +553,19 @@ apply:
 	RET
 
 // func adamW8(x *float32, dx *float32, mean *float32, square *float32, n int, factors *float32)
-// Requires: AVX, FMA3
-TEXT ·adamW8(SB), NOSPLIT, $0-48
+// Requires: AVX, FMA3, SSE
+TEXT ·adamW8(SB), NOSPLIT, $8-48
 	MOVQ         x+0(FP), AX
 	MOVQ         dx+8(FP), CX
 	MOVQ         mean+16(FP), DX
 	MOVQ         square+24(FP), BX
 	MOVQ         n+32(FP), SI
 	MOVQ         factors+40(FP), DI
+	STMXCSR      (SP)
+	MOVL         (SP), R8
+	ORL          $0x00008040, R8
+	MOVL         R8, 4(SP)
+	LDMXCSR      4(SP)
 	VBROADCASTSS (DI), Y0
 	VBROADCASTSS 4(DI), Y1
 	VBROADCASTSS 8(DI), Y2
@@ -592,6 +597,7 @@ loop:
 	ADDQ        $0x00000008, DI
 	CMPQ        DI, SI
 	JL          loop
+	LDMXCSR     (SP)
 	VZEROUPPER
 	RET
 

@@ -98,6 +98,28 @@ func TestGradientKernelsAgreeWithPlainLoops(t *testing.T) {
 	}
 }
 
+func TestAdamWLeavesTheSmallestNumbersToOthers(t *testing.T) {
+	tiny, half := float32(1e-40), float32(0.5)
+	f := &AdamW{Clip: 1, Keep1: 1, Keep2: 1, Unbias: 1, Epsilon: 1e-8, Rate: 1, Keep: 1}
+	for _, name := range Available() {
+		k, err := Select(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x, zero, mean, square := make([]float32, 8), make([]float32, 8), make([]float32, 8), make([]float32, 8)
+		for i := range x {
+			x[i], mean[i], square[i] = 0.25, tiny, tiny
+		}
+		k.Gradients().AdamW(x, zero, mean, square, f)
+		if x[3] != 0.25 || mean[3] > tiny || square[3] > tiny {
+			t.Errorf("%s: weight %v, moments %v and %v", name, x[3], mean[3], square[3])
+		}
+		if got := tiny * half; got == 0 {
+			t.Errorf("%s: the kernel left the processor at 0 for small numbers", name)
+		}
+	}
+}
+
 func TestDropDrawsTheSameEverywhere(t *testing.T) {
 	scale := func(limit uint16) float32 { return 1 / (1 - float32(limit)/(1<<16)) }
 	for _, name := range Available() {

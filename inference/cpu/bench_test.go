@@ -124,6 +124,50 @@ func benchGemm(b *testing.B, e *Engine, m, n, depth int) float64 {
 	})
 }
 
+// BenchmarkGradientGemm runs the products of MiniLM's backward pass, packing
+// included: dX = dY·W and dW = dYᵀ·X, for that many tokens and W of (N, K).
+func BenchmarkGradientGemm(b *testing.B) {
+	for _, c := range benches(b) {
+		b.Run(c.String(), func(b *testing.B) {
+			e := testEngine(b, c.kernels, c.threads)
+			var shares []float64
+			for _, tokens := range []int{208, 512, 2048} {
+				for _, s := range [][2]int{{1152, 384}, {384, 384}, {1536, 384}, {384, 1536}} {
+					shares = append(shares, benchGradientGemm(b, e, tokens, s[0], s[1])...)
+				}
+			}
+			benchMean(b, shares)
+		})
+	}
+}
+
+func benchGradientGemm(b *testing.B, e *Engine, tokens, n, k int) []float64 {
+	b.Helper()
+	r := rand.New(rand.NewPCG(1, 2))
+	x, dy := filled(r, tokens, k), filled(r, tokens, n)
+	w := Matrix{Rows: n, Cols: k, Stride: k, Data: filled(r, 1, n*k).Row(0)} // as in a model file
+	var packed Packed
+	var shares []float64
+	for _, v := range []struct {
+		name string
+		run  func()
+	}{
+		{"dX", func() {
+			e.PackN(&packed, w)
+			e.Gemm(x, dy, &packed, Overwrite)
+		}},
+		{"dW", func() {
+			e.PackN(&packed, x)
+			e.GemmT(w, dy, &packed, Overwrite)
+		}},
+	} {
+		b.Run(fmt.Sprintf("%s/%d/%dx%d", v.name, tokens, n, k), func(b *testing.B) {
+			shares = append(shares, measure(b, e, 2*float64(tokens)*float64(n)*float64(k), v.run))
+		})
+	}
+	return shares
+}
+
 // encoders are the models of BenchmarkEncoder: BERT-base, MiniLM, and two that
 // are as small as one trained on two cores in half an hour.
 var encoders = []struct {

@@ -75,7 +75,7 @@ func (e *Engine) PackT(dst *Packed, w Matrix) {
 }
 
 // packing is what moving one value weighs, in floating-point operations.
-const packing = 16
+const packing = 32
 
 // run computes a product on all threads.
 func (e *Engine) run(operation string, j product) {
