@@ -3,8 +3,10 @@
 # same run. A step is forward, backward, clipping and AdamW, for a model of
 # MiniLM-L6's shape with exits after layers 1, 2, 4 and 6, on 16 rows of 13 or 64
 # tokens on average, with dropout 0.1. PyTorch runs a model of the same shape in
-# eager mode with fused AdamW, on batches with nearly no padding. Both take
-# turns, a few seconds each, on 1 and on 2 threads.
+# eager mode with fused AdamW, which wants the gradient of all word embeddings,
+# on batches with nearly no padding. Both take turns, a few seconds each, on 1 and
+# on 2 threads. On cores that others use too the ratio means nothing: PyTorch's
+# threads wait for each other awake, and slow down by more than ten times.
 #
 #	inference/train/peer.sh [ROUNDS [PATTERN]]
 #
