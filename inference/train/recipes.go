@@ -43,11 +43,14 @@ var recipes = []Recipe{
 	{"ee-released", "ee as its authors released it: one pooler for all exits", func(int) Method {
 		return Method{Pass: []float32{1}, SharedPooler: true, GlobalClip: true}
 	}},
-	{Blend, "between sweet and ee: the share --alpha of the deeper exits' gradient passes, half by default", func(int) Method {
-		return Method{Pass: []float32{0.5}}
+	{Blend, "between sweet and ee: the share --alpha of the deeper exits' gradient passes, a tenth by default", func(int) Method {
+		return Method{Pass: []float32{0.1}}
 	}},
 	{"taper", "as blend, the share growing with depth: the first layers learn most from the first exits", func(exits int) Method {
 		return Method{Pass: taper(exits)}
+	}},
+	{"taper-distill", "as taper, and all exits learn from the last one's answers too", func(exits int) Method {
+		return Method{Pass: taper(exits), Distill: defaultDistill}
 	}},
 	{"scaled", "as ee, the first exits' gradients into the layers made smaller, 1/exits up to 1", func(exits int) Method {
 		return Method{Pass: []float32{1}, Scale: rising(exits)}
