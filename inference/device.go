@@ -19,7 +19,7 @@ import "context"
 // are free.
 //
 // The set of operations is closed: it is what a BERT encoder with exits needs,
-// and no more. Package devicetest holds the suite that every Device passes.
+// with Read to look at what it computes, and no more. Package devicetest holds the suite that every Device passes.
 type Device interface {
 	Memory
 
@@ -40,6 +40,9 @@ type Device interface {
 	// Pack copies the listed rows of src (T, D), in the order listed, end to end
 	// into dst, another buffer, from token at on.
 	Pack(dst Buffer, at int, src Buffer, starts []int32, rows []int)
+	// Read copies the first tokens of x (T, D), as many as values (T, D) has room
+	// for, into values. The slice belongs to the device until the next Wait.
+	Read(values []float32, x Buffer)
 
 	// Submit hands over everything called so far and returns its ticket.
 	Submit() Ticket

@@ -88,6 +88,8 @@ func misuses() []misuse {
 			r.Pack(x, 0, x, starts, []int{1})
 		}},
 		{"pack into another width", func(r *run) { r.Pack(r.Buffer(6, 16), 0, r.source(6, 8), starts, []int{0}) }},
+		{"read more tokens than there are", func(r *run) { r.Read(make([]float32, 7*8), r.source(6, 8)) }},
+		{"read half a token", func(r *run) { r.Read(make([]float32, 12), r.source(6, 8)) }},
 		{"place a linear layer with too few weights", func(r *run) {
 			w := r.linear(8, 8)
 			w.W = w.W[:63]
