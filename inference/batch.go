@@ -23,8 +23,9 @@ type Row struct {
 type Batch struct {
 	Rows   []Row     // (R) in the order in which they came
 	Starts []int32   // (R+1) row r is tokens Starts[r]:Starts[r+1]
-	Exits  []Exit    // (R) answers at this stage, valid after Wait
+	Exits  []Exit    // (R) answers at this stage, valid after Wait; nil for an encoder without exits
 	Logits []float32 // (R, C) before the temperature, valid after Wait; nil unless KeepLogits was called
+	Hidden []float32 // (T, D) activations after this stage, valid after Wait; nil unless KeepHidden was called
 
 	model    *Model
 	stage    int
@@ -37,6 +38,7 @@ type Batch struct {
 	types  []uint8   // (T) where the stage embeds, else nil
 	exits  []Exit    // room for Exits
 	logits []float32 // room for Logits; nil unless they are asked for
+	values []float32 // room for Hidden; nil unless it is asked for
 }
 
 // ErrState is returned where a batch is used out of turn: filled while it runs,
@@ -65,6 +67,9 @@ func newBatch(m *Model, stage, capacity int) *Batch {
 	}
 	if b.embeds() {
 		b.ids, b.types = make([]int32, 0, capacity), make([]uint8, 0, capacity)
+	}
+	if m.config.MultiLabel {
+		b.KeepLogits() // confidences are made of them
 	}
 	return b
 }
@@ -169,20 +174,25 @@ func (b *Batch) Reset() {
 	clear(b.Rows) // let go of the token ids
 	b.Rows, b.Starts = b.Rows[:0], b.Starts[:1]
 	b.ids, b.types = b.ids[:0], b.types[:0]
-	b.Exits, b.Logits = nil, nil
+	b.Exits, b.Logits, b.Hidden = nil, nil, nil
 	b.state = filling
 }
 
-// expect makes Exits and Logits as long as what the stage will answer.
+// expect makes Exits, Logits and Hidden as long as what the stage will answer.
 func (b *Batch) expect() {
 	rows := len(b.Rows)
-	b.Exits = b.exits[:rows]
+	if b.model.stages[b.stage].head != nil {
+		b.Exits = b.exits[:rows]
+	}
 	if b.logits != nil {
 		b.Logits = b.logits[:rows*len(b.model.Labels)]
 	}
+	if b.values != nil {
+		b.Hidden = b.values[:b.Tokens()*b.model.config.Width]
+	}
 }
 
-// Wait returns when Exits, and Logits where asked for, are valid. The error is
+// Wait returns when Exits, and Logits and Hidden where asked for, are valid. The error is
 // the first failure of the device, or ctx's; after ctx's, Wait may be called
 // again.
 func (b *Batch) Wait(ctx context.Context) error {
@@ -196,6 +206,9 @@ func (b *Batch) Wait(ctx context.Context) error {
 	if err := b.model.device.Wait(ctx, b.ticket); err != nil {
 		return fmt.Errorf("running stage %d: %w", b.stage+1, err)
 	}
+	if b.model.config.MultiLabel {
+		b.scoreEachLabel()
+	}
 	b.state = answered
 	return nil
 }
@@ -204,6 +217,13 @@ func (b *Batch) Wait(ctx context.Context) error {
 func (b *Batch) KeepLogits() {
 	if b.logits == nil {
 		b.logits = make([]float32, b.capacity*len(b.model.Labels))
+	}
+}
+
+// KeepHidden asks for Hidden from the next Forward on.
+func (b *Batch) KeepHidden() {
+	if b.values == nil {
+		b.values = make([]float32, b.capacity*b.model.config.Width)
 	}
 }
 

@@ -23,6 +23,7 @@ type Config struct {
 	Types       int      // type_vocab_size, at least 1
 	Epsilon     float64  // layer_norm_eps
 	Labels      []string // id2label, (C)
+	MultiLabel  bool     // problem_type: labels do not exclude each other, and each has its own probability
 
 	Exits   []int     // exits: the layers after which a row may leave, ascending, the last is Layers; of a Multi-Model, the layers of each model
 	Pooling []Pooling // exit_pooling, one per exit
@@ -59,24 +60,26 @@ const (
 // configFile is config.json as it stands in the file. Pointers tell a field
 // that is missing from one that is zero.
 type configFile struct {
-	Architectures []string          `json:"architectures"`
-	ModelType     string            `json:"model_type"`
-	Name          string            `json:"_name_or_path,omitempty"`
-	Vocab         *int              `json:"vocab_size"`
-	Width         *int              `json:"hidden_size"`
-	Layers        *int              `json:"num_hidden_layers"`
-	Heads         *int              `json:"num_attention_heads"`
-	FeedForward   *int              `json:"intermediate_size"`
-	Activation    *string           `json:"hidden_act"`
-	Positions     *int              `json:"max_position_embeddings"`
-	PositionKind  *string           `json:"position_embedding_type,omitempty"`
-	Types         *int              `json:"type_vocab_size"`
-	Epsilon       *float64          `json:"layer_norm_eps"`
-	Decoder       bool              `json:"is_decoder,omitempty"`
-	Problem       *string           `json:"problem_type,omitempty"`
-	NumLabels     *int              `json:"num_labels"`
-	ID2Label      map[string]string `json:"id2label"`
-	Label2ID      map[string]int    `json:"label2id"`
+	Architectures []string         `json:"architectures"`
+	ModelType     string           `json:"model_type"`
+	Name          string           `json:"_name_or_path,omitempty"`
+	Vocab         *int             `json:"vocab_size"`
+	Width         *int             `json:"hidden_size"`
+	Layers        *int             `json:"num_hidden_layers"`
+	Heads         *int             `json:"num_attention_heads"`
+	FeedForward   *int             `json:"intermediate_size"`
+	Activation    *string          `json:"hidden_act"`
+	Positions     *int             `json:"max_position_embeddings"`
+	PositionKind  *string          `json:"position_embedding_type,omitempty"`
+	Types         *int             `json:"type_vocab_size"`
+	Epsilon       *float64         `json:"layer_norm_eps"`
+	Decoder       bool             `json:"is_decoder,omitempty"`
+	CrossAttended bool             `json:"add_cross_attention,omitempty"`
+	Pruned        map[string][]int `json:"pruned_heads,omitempty"`
+	Problem       *string          `json:"problem_type,omitempty"`
+	NumLabels     *int             `json:"num_labels"`
+	ID2Label      map[string]label `json:"id2label"`
+	Label2ID      labelIDs         `json:"label2id"`
 
 	Exits   []int           `json:"exits"`
 	Pooling json.RawMessage `json:"exit_pooling"`
@@ -88,13 +91,25 @@ type configFile struct {
 // without our own it describes a BertForSequenceClassification, whose one exit
 // is at the last layer. Errors begin with the field's name.
 func ParseConfig(data []byte) (Config, error) {
-	var f configFile
-	if err := json.Unmarshal(data, &f); err != nil {
-		return Config{}, jsonError(err)
-	}
-	if err := f.supported(); err != nil {
+	f, err := readConfig(data)
+	if err != nil {
 		return Config{}, err
 	}
+	return f.classifier()
+}
+
+// readConfig reads config.json as it stands and refuses what describes another
+// encoder than ours.
+func readConfig(data []byte) (*configFile, error) {
+	f := &configFile{}
+	if err := json.Unmarshal(data, f); err != nil {
+		return nil, jsonError(err)
+	}
+	return f, f.supported()
+}
+
+// config gives the fields their meanings and checks them.
+func (f *configFile) config() (Config, error) {
 	c := Config{Name: f.Name, Types: 2, Epsilon: 1e-12, Exits: f.Exits, Score: MaxProbability, Method: EarlyExit}
 	for _, field := range []struct {
 		name  string
@@ -121,6 +136,9 @@ func ParseConfig(data []byte) (Config, error) {
 		c.Exits = []int{c.Layers}
 	}
 	var err error
+	if c.MultiLabel, err = f.multiLabel(); err != nil {
+		return Config{}, err
+	}
 	if c.Labels, err = f.labels(); err != nil {
 		return Config{}, err
 	}
@@ -144,55 +162,10 @@ func jsonError(err error) error {
 		}
 		return fmt.Errorf("%s: got a JSON %s, want %s", wrong.Field, wrong.Value, wrong.Type)
 	}
+	if wrong, ok := errors.AsType[*labelError](err); ok {
+		return wrong
+	}
 	return fmt.Errorf("not valid JSON: %w", err)
-}
-
-// supported reports what makes the file describe another encoder than ours.
-func (f *configFile) supported() error {
-	switch {
-	case f.ModelType != "" && f.ModelType != "bert":
-		return fmt.Errorf("model_type: %q is not supported, want \"bert\"", f.ModelType)
-	case f.Activation != nil && *f.Activation != "gelu":
-		return fmt.Errorf("hidden_act: %q is not supported, want \"gelu\"", *f.Activation)
-	case f.PositionKind != nil && *f.PositionKind != "absolute":
-		return fmt.Errorf("position_embedding_type: %q is not supported, want \"absolute\"", *f.PositionKind)
-	case f.Decoder:
-		return errors.New("is_decoder: true is not supported, want an encoder")
-	case f.Problem != nil && *f.Problem != "single_label_classification":
-		return fmt.Errorf("problem_type: %q is not supported, want \"single_label_classification\"", *f.Problem)
-	default:
-		return nil
-	}
-}
-
-// labels reads id2label, or makes the names that Hugging Face would.
-func (f *configFile) labels() ([]string, error) {
-	n := len(f.ID2Label)
-	if f.ID2Label == nil {
-		n = 2
-		setIf(&n, f.NumLabels)
-		if n < 1 || n > maxLabels {
-			return nil, fmt.Errorf("num_labels: %d is not from 1 to %d", n, maxLabels)
-		}
-	} else if f.NumLabels != nil && *f.NumLabels != n {
-		return nil, fmt.Errorf("num_labels: %d, but id2label has %d", *f.NumLabels, n)
-	}
-	labels := make([]string, n)
-	for i := range labels {
-		labels[i] = "LABEL_" + strconv.Itoa(i)
-		if f.ID2Label == nil {
-			continue
-		}
-		label, ok := f.ID2Label[strconv.Itoa(i)]
-		if !ok {
-			return nil, fmt.Errorf("id2label: has %d labels but none for \"%d\"", n, i)
-		}
-		labels[i] = label
-		if id, ok := f.Label2ID[label]; f.Label2ID != nil && (!ok || id != i) {
-			return nil, fmt.Errorf("label2id: does not give %d for %q, as id2label does", i, label)
-		}
-	}
-	return labels, nil
 }
 
 // parsePooling reads exit_pooling: one for all exits, or one per exit. Missing
@@ -242,8 +215,12 @@ func (c Config) Validate() error {
 }
 
 func (c Config) validateLabels() error {
-	if len(c.Labels) == 0 {
+	switch {
+	case len(c.Labels) == 0:
 		return errors.New("id2label: no labels")
+	case len(c.Labels) == 1 && !c.MultiLabel:
+		return fmt.Errorf("id2label: one label, %q, is a regression to transformers, which gives no label: want 2 labels or more, or problem_type %q",
+			c.Labels[0], multiLabelProblem)
 	}
 	seen := map[string]int{}
 	for i, label := range c.Labels {
@@ -279,6 +256,12 @@ func (c Config) validateExits() error {
 		if p != CLS && p != Mean {
 			return fmt.Errorf("exit_pooling: %q is not %q or %q", p, CLS, Mean)
 		}
+	}
+	if c.MultiLabel && len(c.Exits) > 1 {
+		return fmt.Errorf("exits: %v, but a model of problem_type %q is only served with one, at the last layer", c.Exits, multiLabelProblem)
+	}
+	if c.MultiLabel && c.Score != MaxProbability {
+		return fmt.Errorf("exit_score: %q, but labels of problem_type %q have no common distribution: want %q", c.Score, multiLabelProblem, MaxProbability)
 	}
 	if err := c.Score.Validate(len(c.Labels)); err != nil {
 		return fmt.Errorf("exit_score: %w", err)
@@ -340,12 +323,16 @@ func (c Config) Encode() ([]byte, error) {
 		Architectures: []string{"BertForSequenceClassification"}, ModelType: "bert", Name: c.Name,
 		Vocab: &c.Vocab, Width: &c.Width, Layers: &c.Layers, Heads: &c.Heads, FeedForward: &c.FeedForward,
 		Activation: &activation, Positions: &c.Positions, Types: &c.Types, Epsilon: &c.Epsilon,
-		NumLabels: &classes, ID2Label: map[string]string{}, Label2ID: map[string]int{},
+		NumLabels: &classes, ID2Label: map[string]label{}, Label2ID: labelIDs{},
 		Exits: c.Exits, Pooling: pooling, Score: &c.Score, Method: &c.Method,
 	}
-	for i, label := range c.Labels {
-		f.ID2Label[strconv.Itoa(i)] = label
-		f.Label2ID[label] = i
+	for i, name := range c.Labels {
+		f.ID2Label[strconv.Itoa(i)] = label(name)
+		f.Label2ID[name] = i
+	}
+	if c.MultiLabel {
+		problem := multiLabelProblem
+		f.Problem = &problem
 	}
 	data, err := json.MarshalIndent(f, "", "  ")
 	if err != nil {

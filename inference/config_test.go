@@ -75,6 +75,17 @@ func TestParseConfig(t *testing.T) {
 		{"labels counted only", map[string]any{"id2label": missing, "label2id": missing, "num_labels": 3}, with(func(c *inference.Config) {
 			c.Labels = []string{"LABEL_0", "LABEL_1", "LABEL_2"}
 		})},
+		{"many labels a text", map[string]any{"problem_type": "multi_label_classification"}, with(func(c *inference.Config) { c.MultiLabel = true })},
+		{"one label of many labels a text", map[string]any{"problem_type": "multi_label_classification", "id2label": missing, "num_labels": 1}, with(func(c *inference.Config) {
+			c.MultiLabel, c.Labels = true, []string{"LABEL_0"}
+		})},
+		{"labels that are numbers", map[string]any{"id2label": map[string]any{"0": 1, "1": 2.5}}, with(func(c *inference.Config) { c.Labels = []string{"1", "2.5"} })},
+		{"labels that do not point back", map[string]any{"label2id": map[string]any{"LABEL_0": 0, "LABEL_1": "1"}}, plain},
+		{"old files without a class", map[string]any{"architectures": missing, "model_type": missing}, plain},
+		{"fields that change no answer", map[string]any{
+			"classifier_dropout": 0.3, "is_decoder": false, "add_cross_attention": false, "pruned_heads": map[string]any{},
+			"tie_word_embeddings": true, "gradient_checkpointing": true, "chunk_size_feed_forward": 4, "dtype": "bfloat16",
+		}, plain},
 		{"the problem named", map[string]any{"problem_type": "single_label_classification"}, plain},
 		{"labels not mentioned", map[string]any{"id2label": missing, "label2id": missing}, with(func(c *inference.Config) {
 			c.Labels = []string{"LABEL_0", "LABEL_1"}
@@ -116,12 +127,25 @@ func TestParseConfigRefuses(t *testing.T) {
 		{"half a layer", map[string]any{"num_hidden_layers": 1.5}, "num_hidden_layers: got a JSON number 1.5, want int"},
 		{"too many layers", map[string]any{"num_hidden_layers": 5000}, "num_hidden_layers: 5000 is not from 1 to 1024"},
 		{"negative positions", map[string]any{"max_position_embeddings": -1}, "max_position_embeddings: -1 is not from 1 to 16777216"},
-		{"another encoder", map[string]any{"model_type": "roberta"}, `model_type: "roberta" is not supported, want "bert"`},
-		{"another activation", map[string]any{"hidden_act": "relu"}, `hidden_act: "relu" is not supported, want "gelu"`},
+		{"another encoder", map[string]any{"model_type": "roberta"}, `model_type: "roberta" (BertForSequenceClassification) is not supported, want "bert"`},
+		{"another activation", map[string]any{"hidden_act": "relu"}, `hidden_act: "relu" is not supported, want "gelu", the exact one: any other gives other answers`},
+		{"an approximate activation", map[string]any{"hidden_act": "gelu_new"}, `hidden_act: "gelu_new" is not supported, want "gelu", the exact one: any other gives other answers`},
 		{"relative positions", map[string]any{"position_embedding_type": "relative_key"}, `position_embedding_type: "relative_key" is not supported, want "absolute"`},
 		{"a decoder", map[string]any{"is_decoder": true}, "is_decoder: true is not supported, want an encoder"},
-		{"many labels a text", map[string]any{"problem_type": "multi_label_classification"}, `problem_type: "multi_label_classification" is not supported, want "single_label_classification"`},
-		{"a number for a label", map[string]any{"problem_type": "regression"}, `problem_type: "regression" is not supported, want "single_label_classification"`},
+		{"another encoder by both names", map[string]any{"model_type": "distilbert", "architectures": []string{"DistilBertForSequenceClassification"}}, `model_type: "distilbert" (DistilBertForSequenceClassification) is not supported, want "bert"`},
+		{"another encoder's type alone", map[string]any{"model_type": "deberta-v2", "architectures": missing}, `model_type: "deberta-v2" is not supported, want "bert"`},
+		{"another class", map[string]any{"model_type": missing, "architectures": []string{"RobertaForSequenceClassification"}}, `architectures: "RobertaForSequenceClassification" is not supported, want "BertForSequenceClassification"; sweet train --init also reads BertModel, BertForPreTraining, BertForMaskedLM, BertForNextSentencePrediction, BertForTokenClassification, BertForQuestionAnswering, BertForMultipleChoice`},
+		{"no classifier", map[string]any{"architectures": []string{"BertModel"}}, `architectures: "BertModel" has no classifier of texts, want "BertForSequenceClassification": train one from it with sweet train --init`},
+		{"a classifier of tokens", map[string]any{"architectures": []string{"BertForTokenClassification"}}, `architectures: "BertForTokenClassification" has no classifier of texts, want "BertForSequenceClassification": train one from it with sweet train --init`},
+		{"attention across", map[string]any{"add_cross_attention": true}, "add_cross_attention: true is not supported, want an encoder"},
+		{"pruned heads", map[string]any{"pruned_heads": map[string][]int{"0": {1}}}, "pruned_heads: layers with fewer heads than num_attention_heads are not supported"},
+		{"a number for a label", map[string]any{"problem_type": "regression"}, `problem_type: "regression" gives a number and no label, want "single_label_classification" or "multi_label_classification"`},
+		{"an unknown problem", map[string]any{"problem_type": "ranking"}, `problem_type: "ranking" is not known, want "single_label_classification" or "multi_label_classification"`},
+		{"one label", map[string]any{"id2label": map[string]string{"0": "score"}}, `id2label: one label, "score", is a regression to transformers, which gives no label: want 2 labels or more, or problem_type "multi_label_classification"`},
+		{"one label by count", map[string]any{"id2label": missing, "num_labels": 1, "problem_type": "single_label_classification"}, `id2label: one label, "LABEL_0", is a regression to transformers, which gives no label: want 2 labels or more, or problem_type "multi_label_classification"`},
+		{"a label that is a list", map[string]any{"id2label": map[string]any{"0": []int{}, "1": "yes"}}, "id2label: a label is [], want a text"},
+		{"a label that is null", map[string]any{"id2label": map[string]any{"0": nil, "1": "yes"}}, "id2label: a label is null, want a text"},
+		{"many labels a text at two exits", map[string]any{"problem_type": "multi_label_classification", "exits": []int{3, 6}}, `exits: [3 6], but a model of problem_type "multi_label_classification" is only served with one, at the last layer`},
 		{"no norm's epsilon", map[string]any{"layer_norm_eps": 0}, "layer_norm_eps: 0 is not between 0 and 1"},
 		{"a gap in the labels", map[string]any{"id2label": map[string]string{"0": "no", "2": "yes"}}, `id2label: has 2 labels but none for "1"`},
 		{"the same label twice", map[string]any{"id2label": map[string]string{"0": "no", "1": "no"}, "label2id": missing}, `id2label: 0 and 1 are both "no"`},
@@ -129,7 +153,6 @@ func TestParseConfigRefuses(t *testing.T) {
 		{"no labels", map[string]any{"id2label": map[string]string{}, "label2id": missing}, "id2label: no labels"},
 		{"another count of labels", map[string]any{"num_labels": 3}, "num_labels: 3, but id2label has 2"},
 		{"a count of no labels", map[string]any{"id2label": missing, "label2id": missing, "num_labels": 0}, "num_labels: 0 is not from 1 to 65536"},
-		{"labels that do not point back", map[string]any{"label2id": map[string]int{"no": 1, "yes": 0}}, `label2id: does not give 0 for "no", as id2label does`},
 		{"exits that descend", map[string]any{"exits": []int{2, 1, 6}}, "exits: [2 1 6] must ascend from at least 1 to num_hidden_layers 6"},
 		{"an exit before the first layer", map[string]any{"exits": []int{0, 6}}, "exits: [0 6] must ascend from at least 1 to num_hidden_layers 6"},
 		{"an exit behind the last layer", map[string]any{"exits": []int{1, 7}}, "exits: [1 7] must ascend from at least 1 to num_hidden_layers 6"},
@@ -139,7 +162,7 @@ func TestParseConfigRefuses(t *testing.T) {
 		{"a pooling too many", map[string]any{"exit_pooling": []string{"cls", "cls"}}, "exit_pooling: 2 entries for 1 exits"},
 		{"a pooling that is a number", map[string]any{"exit_pooling": 1}, `exit_pooling: want "cls", "mean", or a list of one per exit`},
 		{"another score", map[string]any{"exit_score": "luck"}, `exit_score: "luck" is not "max_probability", "margin" or "entropy"`},
-		{"the entropy of one label", map[string]any{"exit_score": "entropy", "id2label": map[string]string{"0": "yes"}, "label2id": missing}, `exit_score: "entropy" needs at least 2 labels, there is 1`},
+		{"the entropy of labels without a common distribution", map[string]any{"exit_score": "entropy", "problem_type": "multi_label_classification"}, `exit_score: "entropy", but labels of problem_type "multi_label_classification" have no common distribution: want "max_probability"`},
 		{"a method without a name", map[string]any{"method": ""}, `method: "" is no name of small letters, digits and hyphens, up to 32, like "sweet"`},
 		{"a method in capitals", map[string]any{"method": "SWEET"}, `method: "SWEET" is no name of small letters, digits and hyphens, up to 32, like "sweet"`},
 		{"a method whose name is too long", map[string]any{"method": strings.Repeat("m", 33)}, `method: "mmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmm" is no name of small letters, digits and hyphens, up to 32, like "sweet"`},
@@ -189,6 +212,11 @@ func FuzzParseConfig(f *testing.F) {
 	}
 	f.Add(data)
 	f.Add([]byte(`{"exits":[1],"exit_pooling":["mean"]}`))
+	multi, err := json.Marshal(bertConfig(map[string]any{"problem_type": "multi_label_classification", "id2label": map[string]any{"0": 7}}))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(multi)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c, err := inference.ParseConfig(data)
 		if err != nil {

@@ -1,6 +1,7 @@
 package inference
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -22,25 +23,50 @@ const (
 	tokenizerConfigName = "tokenizer_config.json"
 )
 
-// A Directory is a model directory in memory: config.json and
-// model.safetensors. Tensors have the names that [Config.Parameters] gives;
-// others in the file are kept under their own.
+// A Directory is a model directory in memory: config.json and the weights.
+// Tensors have the names that [Config.Parameters] gives; others in the file are
+// kept under their own.
 type Directory struct {
 	Config  Config
 	Tensors map[string]Tensor
 	Digest  string // see Open; "" for a model that was never saved
+
+	sources map[string]source // of the tensors as stored, by the names in Tensors; empty for a model that was never saved
 }
 
 // Open reads the model directory fsys, ours or a plain
-// BertForSequenceClassification. Weights that a model needs and that are not
-// there are found by [Directory.Check], not here: training starts from less.
+// BertForSequenceClassification as transformers saves it, in one safetensors file
+// or several. Weights that a model needs and that are not there are found by
+// [Directory.Check], not here: training starts from less.
 //
 // The digest is the SHA-256, in hex, over config.json, model.safetensors and
 // the tokenizer file, one after another. Where that is vocab.txt and there is a
 // tokenizer_config.json, which says how texts are normalized, it follows:
 //
 //	cat config.json model.safetensors vocab.txt tokenizer_config.json | sha256sum
+//
+// Where the weights are cut into shards, these stand in the place of
+// model.safetensors, in the order of their names. The index that lists them does
+// not count: it may say nothing that the shards do not show, else it is refused.
+//
+//	cat config.json model-0000?-of-0000?.safetensors vocab.txt tokenizer_config.json | sha256sum
 func Open(fsys fs.FS) (*Directory, error) {
+	return open(fsys, func(f *configFile) (Config, bool, error) {
+		c, err := f.classifier()
+		return c, true, err
+	})
+}
+
+// OpenEncoder reads a model directory as [Open] does, for its encoder: what
+// training starts from, or what hidden states are read from. So it also reads
+// BERT under another head of transformers or under none. The labels and the
+// classifier of such a head, of a regression or of a multi-label classifier are
+// left out: Config.Labels is what transformers makes of a file without labels.
+func OpenEncoder(fsys fs.FS) (*Directory, error) { return open(fsys, (*configFile).encoder) }
+
+// open reads a model directory. The shape is what the given function makes of
+// config.json; it also says whether a lone classifier is the one exit's.
+func open(fsys fs.FS, shape func(f *configFile) (Config, bool, error)) (*Directory, error) {
 	digest := sha256.New()
 	read := func(name string) ([]byte, error) {
 		data, err := fs.ReadFile(fsys, name)
@@ -51,20 +77,24 @@ func Open(fsys fs.FS) (*Directory, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the model's shape: %w", err)
 	}
-	c, err := ParseConfig(data)
+	f, err := readConfig(data)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", configName, err)
 	}
-	if data, err = read(weightsName); err != nil {
-		return nil, fmt.Errorf("reading the weights: %w%s", err, otherWeights(fsys))
-	}
-	stored, err := ReadTensors(data)
+	c, classifies, err := shape(f)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", weightsName, err)
+		return nil, fmt.Errorf("%s: %w", configName, err)
 	}
-	tensors, err := rename(stored, c)
+	w, err := readWeights(fsys, read)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", weightsName, err)
+		if advice := f.convert(fsys); advice != "" && errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("%w; %s", err, advice)
+		}
+		return nil, err
+	}
+	d := &Directory{Config: c}
+	if err := d.rename(w, classifies); err != nil {
+		return nil, err
 	}
 	if _, err = read(tokenizerName); errors.Is(err, fs.ErrNotExist) {
 		if _, err = read(vocabName); err == nil {
@@ -74,7 +104,8 @@ func Open(fsys fs.FS) (*Directory, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the tokenizer, tokenizer.json or vocab.txt: %w", err)
 	}
-	return &Directory{Config: c, Tensors: tensors, Digest: hex.EncodeToString(digest.Sum(nil))}, nil
+	d.Digest = hex.EncodeToString(digest.Sum(nil))
+	return d, nil
 }
 
 // unlessMissing returns err unless it says that there is no such file.
@@ -85,51 +116,50 @@ func unlessMissing(_ []byte, err error) error {
 	return err
 }
 
-// otherWeights says what to do about a directory that holds its weights in a
-// form that is not read.
-func otherWeights(fsys fs.FS) string {
-	for _, name := range []string{"model.safetensors.index.json", "pytorch_model.bin", "tf_model.h5"} {
-		if _, err := fs.Stat(fsys, name); err == nil {
-			return "; " + name + " is there but not read: save the model as one safetensors file"
-		}
-	}
-	return ""
-}
-
 // rename gives the tensors of a Hugging Face checkpoint the names that
 // Parameters uses: no "bert." before them, weight and bias for the gamma and
-// beta of old layer norms, and a lone pooler and classifier as the one exit's.
-func rename(stored map[string]Tensor, c Config) (map[string]Tensor, error) {
-	_, exits := stored[exitPrefix(0)+"classifier.weight"]
-	lone := !exits && len(c.Exits) == 1 && c.Method != MultiModel
-	tensors := make(map[string]Tensor, len(stored))
-	for name, t := range stored {
-		t.Name = strings.TrimPrefix(name, "bert.")
-		if base, ok := strings.CutSuffix(t.Name, "LayerNorm.gamma"); ok {
-			t.Name = base + "LayerNorm.weight"
-		} else if base, ok := strings.CutSuffix(t.Name, "LayerNorm.beta"); ok {
-			t.Name = base + "LayerNorm.bias"
+// beta of old layer norms, and a lone pooler as the one exit's. So is a lone
+// classifier, where it classifies texts.
+//
+//nolint:revive // classifies is what the directory is; it steers one name
+func (d *Directory) rename(w weights, classifies bool) error {
+	_, exits := w.tensors[exitPrefix(0)+"classifier.weight"]
+	lone := !exits && len(d.Config.Exits) == 1 && d.Config.Method != MultiModel
+	d.Tensors = make(map[string]Tensor, len(w.tensors))
+	d.sources = make(map[string]source, len(w.sources))
+	for stored, from := range w.sources {
+		name := strings.TrimPrefix(stored, "bert.")
+		if base, ok := strings.CutSuffix(name, "LayerNorm.gamma"); ok {
+			name = base + "LayerNorm.weight"
+		} else if base, ok := strings.CutSuffix(name, "LayerNorm.beta"); ok {
+			name = base + "LayerNorm.bias"
 		}
-		if lone && (strings.HasPrefix(t.Name, "pooler.dense.") || strings.HasPrefix(t.Name, "classifier.")) {
-			t.Name = exitPrefix(0) + t.Name
+		if lone && (strings.HasPrefix(name, "pooler.dense.") || classifies && strings.HasPrefix(name, "classifier.")) {
+			name = exitPrefix(0) + name
 		}
-		if _, twice := tensors[t.Name]; twice {
-			return nil, fmt.Errorf("tensor %q: comes twice, once under an older name", t.Name)
+		if other, twice := d.sources[name]; twice {
+			return fmt.Errorf("%s: tensor %q: comes twice, once under an older name", max(from.file, other.file), name)
 		}
-		tensors[t.Name] = t
+		d.sources[name] = from
+		if t, ok := w.tensors[stored]; ok {
+			t.Name = name
+			d.Tensors[name] = t
+		}
 	}
-	return tensors, nil
+	return nil
 }
 
 // Check reports the first tensor that a model of this shape needs and that is
 // missing, has another shape, or holds a number that is not finite.
-func (d *Directory) Check() error {
+func (d *Directory) Check() error { return d.checkAll(d.Config.Parameters()) }
+
+func (d *Directory) checkAll(ps []Parameter) error {
 	if err := d.Config.Validate(); err != nil {
 		return fmt.Errorf("%s: %w", configName, err)
 	}
-	for _, p := range d.Config.Parameters() {
+	for _, p := range ps {
 		if err := d.check(p); err != nil {
-			return fmt.Errorf("%s: tensor %q: %w", weightsName, p.Name, err)
+			return fmt.Errorf("%s: tensor %q: %w", cmp.Or(d.sources[p.Name].file, weightsName), p.Name, err)
 		}
 	}
 	return nil
@@ -138,6 +168,9 @@ func (d *Directory) Check() error {
 func (d *Directory) check(p Parameter) error {
 	t, ok := d.Tensors[p.Name]
 	if !ok {
+		if from, stored := d.sources[p.Name]; stored {
+			return fmt.Errorf("dtype: %q is not read, want F32, BF16 or F16", from.dtype)
+		}
 		return errors.New("missing; " + d.missing(p.Name))
 	}
 	size := 1

@@ -172,10 +172,6 @@ func TestOpenRefuses(t *testing.T) {
 	}{
 		{"no config.json", func(fsys fstest.MapFS) { delete(fsys, "config.json") }, "config.json", fs.ErrNotExist},
 		{"no weights", func(fsys fstest.MapFS) { delete(fsys, "model.safetensors") }, "model.safetensors", fs.ErrNotExist},
-		{"weights of PyTorch", func(fsys fstest.MapFS) {
-			fsys["pytorch_model.bin"] = fsys["model.safetensors"]
-			delete(fsys, "model.safetensors")
-		}, "pytorch_model.bin is there but not read: save the model as one safetensors file", fs.ErrNotExist},
 		{"no tokenizer", func(fsys fstest.MapFS) { delete(fsys, "vocab.txt") }, "tokenizer.json or vocab.txt", fs.ErrNotExist},
 		{"a config that is wrong", func(fsys fstest.MapFS) {
 			fsys["config.json"].Data = encoded(t, bertConfig(map[string]any{"num_attention_heads": 7}))

@@ -40,7 +40,7 @@ type Model struct {
 type stage struct {
 	embedding Embedding // nil unless the stage embeds
 	layers    []layer
-	head      Head
+	head      Head // nil for an encoder without exits
 }
 
 func (s *stage) embeds() bool { return s.embedding != nil }
@@ -136,6 +136,16 @@ func place(dir *Directory, d Device, o Options, l Ladder) (*Model, error) {
 	if err := dir.Check(); err != nil {
 		return nil, err
 	}
+	m, err := newModel(dir, d, o, l)
+	if err != nil {
+		return nil, err
+	}
+	m.stages = placeStages(dir, d, l.Temperatures)
+	return m, nil
+}
+
+// newModel returns a model without weights.
+func newModel(dir *Directory, d Device, o Options, l Ladder) (*Model, error) {
 	c := dir.Config
 	m := &Model{
 		Labels: c.Labels, Ladder: l, config: c, name: o.Name, digest: dir.Digest,
@@ -147,7 +157,6 @@ func place(dir *Directory, d Device, o Options, l Ladder) (*Model, error) {
 	if m.name == "" && c.Name != "" {
 		m.name = path.Base(c.Name)
 	}
-	m.stages = placeStages(dir, d, l.Temperatures)
 	return m, nil
 }
 
@@ -223,7 +232,12 @@ func (m *Model) run(b *Batch) {
 		d.Linear(s.inner, b.hidden, tokens, l.up, GELU)
 		d.LinearNorm(b.hidden, s.inner, tokens, l.down, l.outputNorm)
 	}
-	d.Answer(b.Exits, b.Logits, b.hidden, b.Starts, at.head)
+	if b.Hidden != nil {
+		d.Read(b.Hidden, b.hidden)
+	}
+	if at.head != nil {
+		d.Answer(b.Exits, b.Logits, b.hidden, b.Starts, at.head)
+	}
 }
 
 // room returns scratch for the largest batch. A device frees nothing before it

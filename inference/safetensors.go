@@ -22,15 +22,21 @@ type Tensor struct {
 // A DType is how the numbers of a safetensors file are stored.
 type DType string
 
-// The types of numbers. F16 and F64 are read and never written; I64 is passed
-// over, because some files carry their position ids as if they were weights.
+// The types of numbers. F16 and F64 are read and never written.
 const (
 	StoreF32  DType = "F32"
 	StoreBF16 DType = "BF16" // rounded to the nearest, ties to even
 	storeF16  DType = "F16"
 	storeF64  DType = "F64"
-	storeI64  DType = "I64"
 )
+
+// notFloats are the other types of the format and the bytes of one number.
+// Tensors of these are passed over, because some files carry things that are no
+// weights, such as position ids.
+var notFloats = map[DType]int{
+	"BOOL": 1, "U8": 1, "I8": 1, "F8_E5M2": 1, "F8_E4M3": 1,
+	"I16": 2, "U16": 2, "I32": 4, "U32": 4, "I64": 8, "U64": 8,
+}
 
 // maxHeader is the longest header that the reference implementation accepts.
 const maxHeader = 100 << 20
@@ -44,29 +50,35 @@ type entry struct {
 }
 
 // ReadTensors reads a safetensors file: F32, BF16, F16 and F64 numbers, the last
-// rounded to float32. Tensors of I64 are left out. The numbers must fill the
-// file from the header to its end, without overlap or hole. Errors name the
-// tensor and the field.
+// rounded to float32. Tensors of other types, such as integers, are left out. The
+// numbers must fill the file from the header to its end, without overlap or hole.
+// Errors name the tensor and the field.
 func ReadTensors(file []byte) (map[string]Tensor, error) {
+	tensors, _, err := readTensors(file)
+	return tensors, err
+}
+
+// readTensors also returns what the header says of all tensors, those that are
+// left out too.
+func readTensors(file []byte) (map[string]Tensor, []entry, error) {
 	header, data, err := splitHeader(file)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	entries, err := parseHeader(header)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := checkLayout(entries, len(data)); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	tensors := make(map[string]Tensor, len(entries))
 	for _, e := range entries {
-		if e.dtype == storeI64 {
-			continue
+		if notFloats[e.dtype] == 0 {
+			tensors[e.name] = Tensor{Name: e.name, Shape: e.shape, Data: decode(data[e.begin:e.end], e.dtype)}
 		}
-		tensors[e.name] = Tensor{Name: e.name, Shape: e.shape, Data: decode(data[e.begin:e.end], e.dtype)}
 	}
-	return tensors, nil
+	return tensors, entries, nil
 }
 
 // splitHeader cuts the file into its JSON header and the numbers behind it.
@@ -158,17 +170,17 @@ func parseEntry(f member) (entry, error) {
 	return e, nil
 }
 
-// bytes returns the size of one number, or 0 for a type that is not read.
+// bytes returns the size of one number, or 0 for a type that is not known.
 func (d DType) bytes() int {
 	switch d {
 	case StoreF32:
 		return 4
 	case StoreBF16, storeF16:
 		return 2
-	case storeF64, storeI64:
+	case storeF64:
 		return 8
 	default:
-		return 0
+		return notFloats[d]
 	}
 }
 
@@ -219,15 +231,14 @@ func checkLayout(entries []entry, size int) error {
 	return nil
 }
 
-// decode turns stored numbers into float32. d is one of those that have a size,
-// and not I64.
+// decode turns stored numbers into float32. d is one of the floats.
 func decode(data []byte, d DType) []float32 {
 	size := d.bytes()
 	out := make([]float32, len(data)/size)
 	for i := range out {
 		number := data[i*size:]
 		switch d {
-		case StoreF32, storeI64:
+		case StoreF32:
 			out[i] = math.Float32frombits(binary.LittleEndian.Uint32(number))
 		case StoreBF16:
 			out[i] = math.Float32frombits(uint32(binary.LittleEndian.Uint16(number)) << 16)

@@ -42,7 +42,7 @@ func TestReadTensorsRefuses(t *testing.T) {
 		{"no offsets", tensorFile(`{"a":{"dtype":"F32","shape":[1]}}`, 4), `tensor "a": data_offsets: missing`},
 		{"a field twice", tensorFile(`{"a":{"dtype":"F32","dtype":"F32","shape":[1],"data_offsets":[0,4]}}`, 4), `tensor "a": "dtype" comes twice`},
 		{"a field too many", tensorFile(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"order":"C"}}`, 4), `tensor "a": order: unknown field`},
-		{"a dtype that is not read", tensorFile(`{"a":{"dtype":"F8_E4M3","shape":[1],"data_offsets":[0,1]}}`, 1), `tensor "a": dtype: "F8_E4M3" is not read, want F32, BF16 or F16`},
+		{"a dtype that is not read", tensorFile(`{"a":{"dtype":"F4","shape":[2],"data_offsets":[0,1]}}`, 1), `tensor "a": dtype: "F4" is not read, want F32, BF16 or F16`},
 		{"a shape of null", tensorFile(`{"a":{"dtype":"F32","shape":[null],"data_offsets":[0,0]}}`, 0), `tensor "a": shape: [null] holds null`},
 		{"a negative shape", tensorFile(`{"a":{"dtype":"F32","shape":[-1,-4],"data_offsets":[0,16]}}`, 16), `tensor "a": shape: [-1 -4] holds a negative size`},
 		{"a shape of halves", tensorFile(`{"a":{"dtype":"F32","shape":[0.5],"data_offsets":[0,4]}}`, 4), `tensor "a": shape: json: cannot unmarshal number 0.5 into Go value of type int`},
@@ -82,6 +82,14 @@ func TestReadTensors(t *testing.T) {
 		}
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("got %v and error %v, want %v", got, err, want)
+		}
+	})
+	t.Run("numbers that are no floats are passed over", func(t *testing.T) {
+		file := tensorFile(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"BOOL","shape":[3],"data_offsets":[4,7]},`+
+			`"c":{"dtype":"I16","shape":[2],"data_offsets":[7,11]},"d":{"dtype":"I32","shape":[1],"data_offsets":[11,15]},`+
+			`"e":{"dtype":"F8_E4M3","shape":[2],"data_offsets":[15,17]}}`, 17)
+		if got, err := inference.ReadTensors(file); err != nil || len(got) != 1 || got["a"].Name != "a" {
+			t.Errorf("got %v and error %v, want tensor a alone", got, err)
 		}
 	})
 	t.Run("F64 is rounded", func(t *testing.T) {
