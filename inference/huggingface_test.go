@@ -171,8 +171,10 @@ func TestOpenRefusesShards(t *testing.T) {
 		want   string
 		is     error
 	}{
-		{"a shard is missing", func(fsys fstest.MapFS, _ map[string]string) { delete(fsys, secondShard) },
-			"reading the weights, a shard that model.safetensors.index.json names: open " + secondShard + ": file does not exist", fs.ErrNotExist},
+		{
+			"a shard is missing", func(fsys fstest.MapFS, _ map[string]string) { delete(fsys, secondShard) },
+			"reading the weights, a shard that model.safetensors.index.json names: open " + secondShard + ": file does not exist", fs.ErrNotExist,
+		},
 		{"a shard is cut short", func(fsys fstest.MapFS, _ map[string]string) {
 			fsys[secondShard].Data = fsys[secondShard].Data[:100]
 		}, secondShard + ": header length: ", nil},
@@ -218,8 +220,10 @@ func TestOpenRefusesShards(t *testing.T) {
 			delete(places, norm)
 			setIndex(t, fsys, places)
 		}, `tensor "` + norm + `": not listed in model.safetensors.index.json`, nil},
-		{"a tensor in both shards", func(fsys fstest.MapFS, _ map[string]string) { fsys[secondShard] = fsys[firstShard] },
-			": is in " + firstShard + " too", nil},
+		{
+			"a tensor in both shards", func(fsys fstest.MapFS, _ map[string]string) { fsys[secondShard] = fsys[firstShard] },
+			": is in " + firstShard + " too", nil,
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			fsys := hubFS(t, nil)

@@ -26,6 +26,13 @@ import (
 // full depth and one more rung, at which about half of the texts leave early.
 func classifyModel(t *testing.T) string {
 	t.Helper()
+	return randomModel(t, inference.MultiModel, inference.Margin)
+}
+
+// randomModel writes a model of random weights with exits after layers 1 and 3,
+// and a ladder of two rungs.
+func randomModel(t *testing.T, method inference.Method, score inference.Score) string {
+	t.Helper()
 	vocab := []string{"[PAD]", "[UNK]", "[CLS]", "[SEP]"}
 	for letter := 'a'; letter <= 'z'; letter++ {
 		vocab = append(vocab, string(letter), "##"+string(letter))
@@ -33,7 +40,7 @@ func classifyModel(t *testing.T) string {
 	c := inference.Config{
 		Vocab: len(vocab), Width: 32, Layers: 3, Heads: 2, FeedForward: 48, Positions: 16, Types: 2, Epsilon: 1e-12,
 		Labels: []string{"red", "green", "blue"}, Exits: []int{1, 3}, Pooling: []inference.Pooling{inference.CLS, inference.CLS},
-		Score: inference.Margin, Method: inference.MultiModel,
+		Score: score, Method: method,
 	}
 	dir := t.TempDir()
 	random := slices.Collect(maps.Values(devicetest.Random(c, 5).Tensors))

@@ -162,7 +162,7 @@ type comparison struct {
 
 // start reads the model that every run starts from.
 func (b *comparison) start() error {
-	dir, err := inference.Open(os.DirFS(b.options.from))
+	dir, err := inference.OpenEncoder(os.DirFS(b.options.from))
 	if err != nil {
 		return fmt.Errorf("--init %s: %w", b.options.from, err)
 	}

@@ -50,7 +50,7 @@ func newCommand() *cobra.Command {
 	root.AddCommand(
 		newDemoCommand(), newSandboxCommand(), newProduceCommand(), newTailCommand(),
 		newTokenizeCommand(), newGenerateCommand(),
-		newTrainCommand(), newCalibrateCommand(), newEvaluateCommand(), newCompareCommand(), newClassifyCommand(), newBenchCommand(),
+		newTrainCommand(), newCompareCommand(), newCalibrateCommand(), newEvaluateCommand(), newClassifyCommand(), newVerifyCommand(), newBenchCommand(),
 	)
 	return root
 }

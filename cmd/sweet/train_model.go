@@ -36,7 +36,7 @@ func (r *trainRun) prepareModel(data *train.Data, talk io.Writer) (*token.Tokeni
 			Layers: 6,
 		}
 	} else {
-		dir, err := inference.Open(os.DirFS(o.from))
+		dir, err := inference.OpenEncoder(os.DirFS(o.from))
 		if err != nil {
 			return nil, fmt.Errorf("--init %s: %w", o.from, err)
 		}
