@@ -43,9 +43,6 @@ func (r *trainRun) prepareModel(data *train.Data, talk io.Writer) (*token.Tokeni
 		if tokens, r.tokenizer, err = readTokenizer(o.from); err != nil {
 			return nil, err
 		}
-		if dir.Config.Method == inference.MultiModel {
-			return nil, usagef("--init %s is a Multi-Model: start from a model with one encoder", o.from)
-		}
 		r.config, r.initial = dir.Config, dir.Tensors
 	}
 	if err := o.shape(&r.config, r.initial, data.Labels); err != nil {

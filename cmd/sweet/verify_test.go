@@ -332,8 +332,10 @@ func FuzzParseGolden(f *testing.F) {
 	for _, starts := range [][]float32{{0, 2}, {0, 1, 2}, {1, 2}, {0, 2, 1}} {
 		var file bytes.Buffer
 		err := inference.WriteTensors(&file, []inference.Tensor{
-			{Name: "ids", Shape: []int{2}, Data: []float32{1, 2}}, {Name: "types", Shape: []int{2}, Data: []float32{0, 1}},
-			{Name: "starts", Shape: []int{len(starts)}, Data: starts}, {Name: "hidden", Shape: []int{2, 1}, Data: []float32{3, 4}},
+			{Name: "ids", Shape: []int{2}, Data: []float32{1, 2}},
+			{Name: "types", Shape: []int{2}, Data: []float32{0, 1}},
+			{Name: "starts", Shape: []int{len(starts)}, Data: starts},
+			{Name: "hidden", Shape: []int{2, 1}, Data: []float32{3, 4}},
 		}, inference.StoreF32)
 		if err != nil {
 			f.Fatal(err)
