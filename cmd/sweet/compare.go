@@ -29,6 +29,7 @@ type compareOptions struct {
 	limit, maxLength     int
 	settings             train.Options
 
+	conflict      int // steps between two looks; 0 is none
 	kernels       string
 	threads, jobs int
 }
@@ -53,7 +54,7 @@ without --data at once, results.md and the plots are written from all rows.`,
 	}
 	f := c.Flags()
 	f.StringSliceVar(&o.data, "data", nil, "directories of train.tsv, dev.tsv and test.tsv, perhaps gzipped; one a task; none draws only")
-	f.StringSliceVar(&o.methods, "methods", []string{"ee", "sweet", "mm"}, "methods to compare")
+	f.StringSliceVar(&o.methods, "methods", []string{"ee", "sweet", "mm"}, "methods to compare, of those that train knows")
 	f.StringSliceVar(&o.pools, "pool", []string{string(inference.CLS)}, "what exits read: cls, mean, or both, one after the other")
 	f.IntVar(&o.seeds, "seeds", 1, "runs of each, with seeds from --first-seed on")
 	f.IntVar(&o.firstSeed, "first-seed", 1, "the first seed")
@@ -66,6 +67,7 @@ without --data at once, results.md and the plots are written from all rows.`,
 	f.IntVar(&s.BatchRows, "batch", 16, "texts in a step")
 	f.Float64Var(&s.Rate, "lr", 2e-4, "highest learning rate; it falls to 0 on a straight line")
 	f.Float64Var(&s.Dropout, "dropout", s.Dropout, "probability that an activation is dropped")
+	f.IntVar(&o.conflict, "conflict", 0, "in runs of ee, measure every so many steps how far the exits' gradients agree, into conflicts.csv; it takes about a step for each exit")
 	f.StringVar(&o.kernels, "cpu", "auto", "kernel set: avx512, avx2, portable or auto")
 	f.IntVar(&o.threads, "threads", 0, "compute threads of a run; 0 is all cores divided by --jobs")
 	f.IntVar(&o.jobs, "jobs", 1, "runs at a time")
@@ -83,6 +85,8 @@ func (o *compareOptions) check() error {
 		return fmt.Errorf("--seeds %d from %d: want at least 1 from 0 on", o.seeds, o.firstSeed)
 	case o.limit < 0:
 		return fmt.Errorf("--limit %d: want 0 or more", o.limit)
+	case o.conflict < 0:
+		return fmt.Errorf("--conflict %d: want 0 or more", o.conflict)
 	case o.jobs < 1:
 		return fmt.Errorf("--jobs %d: want at least 1", o.jobs)
 	}
@@ -136,6 +140,15 @@ func (b *comparison) report() error {
 	if err != nil {
 		return err
 	}
+	conflicts, err := compare.ReadConflicts(b.conflictPath())
+	if err != nil {
+		return err
+	}
+	more, err := compare.ConflictPlots(b.options.out, conflicts)
+	if err != nil {
+		return err
+	}
+	plots = append(plots, more...)
 	var text strings.Builder
 	if err := compare.Markdown(&text, runs); err != nil {
 		return err
@@ -147,6 +160,8 @@ func (b *comparison) report() error {
 	fmt.Fprintf(b.talk, "wrote %s and %d plots of %d runs\n", path, len(plots), len(runs))
 	return nil
 }
+
+func (b *comparison) conflictPath() string { return filepath.Join(b.options.out, "conflicts.csv") }
 
 // A comparison is the work under way.
 type comparison struct {
@@ -233,6 +248,11 @@ func (b *comparison) make(ctx context.Context, j job) error {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if len(r.conflicts) > 0 {
+		if err := compare.AppendConflicts(b.conflictPath(), r.conflicts); err != nil {
+			return err
+		}
+	}
 	if err := compare.Append(b.path, r.result); err != nil {
 		return err
 	}

@@ -25,6 +25,7 @@ type comparisonRun struct {
 	train      []train.Row
 	dev, test  []train.Row
 	result     compare.Run
+	conflicts  []compare.Conflict
 }
 
 // prepare reads the texts of a run and settles all that it is made with.
@@ -170,6 +171,9 @@ func (r *comparisonRun) fit(ctx context.Context, e *cpu.Engine, c inference.Conf
 			return nil, fmt.Errorf("--init %s: %s is missing or has another shape", r.comparison.options.from, name)
 		}
 	}
+	if err := r.observe(t); err != nil {
+		return nil, err
+	}
 	start := time.Now()
 	err = t.Run(ctx, func(p train.Progress) error {
 		*trained += p.Tokens
@@ -180,6 +184,27 @@ func (r *comparisonRun) fit(ctx context.Context, e *cpu.Engine, c inference.Conf
 		return nil, fmt.Errorf("training: %w", err)
 	}
 	return t, nil
+}
+
+// observe keeps what a run of Early-Exit shows of its exits' conflicts.
+func (r *comparisonRun) observe(t *train.Trainer) error {
+	every := r.comparison.options.conflict
+	if every == 0 || r.result.Method != string(inference.EarlyExit) {
+		return nil
+	}
+	return t.Observe(every, func(c train.Conflict) error {
+		for _, l := range c.Layers {
+			for i, exit := range l.Exits {
+				for k := i + 1; k < len(l.Exits); k++ {
+					r.conflicts = append(r.conflicts, compare.Conflict{
+						Task: r.result.Task, Pool: r.result.Pool, Seed: r.result.Seed, Step: c.Step, Layer: l.Layer,
+						Exit: exit, Deeper: l.Exits[k], Cosine: l.Cosine[i][k], Norm: l.Norms[i], DeeperHas: l.Norms[k],
+					})
+				}
+			}
+		}
+		return nil
+	})
 }
 
 func labelsOf(rows []train.Row) []int32 {

@@ -37,7 +37,7 @@ func readRuns(t *testing.T, dir string) []compare.Run {
 
 func TestComparisonGoesOnWhereItStopped(t *testing.T) {
 	out := t.TempDir()
-	args := compareArgs(t, out, "--methods", "ee,sweet,mm", "--pool", "mean")
+	args := compareArgs(t, out, "--methods", "ee,sweet,mm", "--pool", "mean", "--conflict", "10")
 	ctx, stop := context.WithCancel(t.Context())
 	talk := stopAfterFirstRun{stop: stop}
 	if _, err := runSweet(ctx, newCommand(), talk, args...); !errors.Is(err, errStopped) {
@@ -60,7 +60,20 @@ func TestComparisonGoesOnWhereItStopped(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range []string{"results.md", "exits-mean.png", "layers-mean.svg", "millis-mean.svg"} {
+	conflicts, err := compare.ReadConflicts(filepath.Join(out, "conflicts.csv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// 50 steps, looked at five times; the second exit's gradient alone reaches layer 2.
+	if want := 5 * 2; len(conflicts) != want {
+		t.Errorf("%d conflicts, want those of one pair of exits in the embeddings and layer 1, five times: %d", len(conflicts), want)
+	}
+	for _, c := range conflicts {
+		if !(c.Cosine >= -1 && c.Cosine <= 1) || !(c.Norm > 0) || c.Exit != 1 || c.Deeper != 2 || c.Layer > 1 {
+			t.Errorf("conflict %+v, want one of exits 1 and 2 with a cosine", c)
+		}
+	}
+	for _, name := range []string{"results.md", "exits-mean.png", "layers-mean.svg", "millis-mean.svg", "conflict-mean.png"} {
 		if _, err := os.Stat(filepath.Join(out, name)); err != nil {
 			t.Error(err)
 		}

@@ -67,14 +67,14 @@ func number(name string, field func(*Run) *float64) column {
 
 func wholes(name string, field func(*Run) *[]int) column {
 	return column{name, func(r *Run) string { return join(*field(r), strconv.Itoa) }, func(r *Run, s string) (err error) {
-		*field(r), err = split(s, " ", strconv.Atoi)
+		*field(r), err = split(strings.Split(s, " "), strconv.Atoi)
 		return err
 	}}
 }
 
 func numbers(name string, field func(*Run) *[]float64) column {
 	return column{name, func(r *Run) string { return join(*field(r), format) }, func(r *Run, s string) (err error) {
-		*field(r), err = split(s, " ", parse)
+		*field(r), err = split(strings.Split(s, " "), parse)
 		return err
 	}}
 }
@@ -92,8 +92,7 @@ func join[T any](values []T, text func(T) string) string {
 	return strings.Join(fields, " ")
 }
 
-func split[T any](s, separator string, value func(string) (T, error)) ([]T, error) {
-	fields := strings.Split(s, separator)
+func split[T any](fields []string, value func(string) (T, error)) ([]T, error) {
 	values := make([]T, len(fields))
 	for i, f := range fields {
 		var err error
@@ -115,8 +114,8 @@ func formatCurve(curve []Point) string {
 }
 
 func parseCurve(s string) ([]Point, error) {
-	return split(s, " ", func(s string) (Point, error) {
-		v, err := split(s, ":", parse)
+	return split(strings.Split(s, " "), func(s string) (Point, error) {
+		v, err := split(strings.Split(s, ":"), parse)
 		if err == nil && len(v) < 3 {
 			err = fmt.Errorf("point %q: want threshold:accuracy:reach", s)
 		}
@@ -215,38 +214,33 @@ func header() []string {
 // Append adds a run to runs.csv, with a header where the file is new, and brings
 // it to the disk.
 func Append(path string, r Run) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
-	if err != nil {
-		return fmt.Errorf("adding a run: %w", err)
+	fields := make([]string, len(columns))
+	for i, c := range columns {
+		fields[i] = c.get(&r)
 	}
-	err = errors.Join(appendRun(f, r), f.Sync(), f.Close())
-	if err != nil {
+	if err := appendRows(path, header(), [][]string{fields}); err != nil {
 		return fmt.Errorf("adding a run to %s: %w", path, err)
 	}
 	return nil
 }
 
-func appendRun(f *os.File, r Run) error {
-	info, err := f.Stat()
+// appendRows adds rows to a CSV file, with a header where it is new, in one
+// write, so that a crash leaves all or none of them on most systems.
+func appendRows(path string, header []string, rows [][]string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
 	}
+	info, err := f.Stat()
+	if err == nil && info.Size() == 0 {
+		rows = append([][]string{header}, rows...)
+	}
 	var text strings.Builder
-	w := csv.NewWriter(&text)
-	if info.Size() == 0 {
-		if err := w.Write(header()); err != nil {
-			return err
-		}
+	if err == nil {
+		err = csv.NewWriter(&text).WriteAll(rows)
 	}
-	fields := make([]string, len(columns))
-	for i, c := range columns {
-		fields[i] = c.get(&r)
+	if err == nil {
+		_, err = f.WriteString(text.String())
 	}
-	if err := w.Write(fields); err != nil {
-		return err
-	}
-	w.Flush()
-	// One write, so that a crash leaves a whole row or none on most systems.
-	_, err = f.WriteString(text.String())
-	return errors.Join(w.Error(), err)
+	return errors.Join(err, f.Sync(), f.Close())
 }

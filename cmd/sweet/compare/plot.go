@@ -47,7 +47,7 @@ func Plots(dir string, runs []Run) ([]string, error) {
 				panels = append(panels, p)
 			}
 			base := picture.name + "-" + pool
-			if err := save(filepath.Join(dir, base), panels); err != nil {
+			if err := save(dir, base, panels); err != nil {
 				return nil, fmt.Errorf("drawing %s: %w", base, err)
 			}
 			names = append(names, base+".svg", base+".png")
@@ -81,14 +81,19 @@ func paletteOf(runs []Run) palette {
 	return p
 }
 
-// newPanel returns an empty plot of one cell.
-func newPanel(c Cell, groups []Group, x string) *plot.Plot {
-	p := plot.New()
-	p.Title.Text = fmt.Sprintf("%s, %d seeds", c.Task, len(groups[0].Runs))
-	if len(groups[0].Runs) == 1 {
-		p.Title.Text = c.Task + ", 1 seed"
+// accuracyPanel returns an empty plot of one cell.
+func accuracyPanel(c Cell, groups []Group, x string) *plot.Plot {
+	title := c.Task + ", 1 seed"
+	if seeds := len(groups[0].Runs); seeds > 1 {
+		title = fmt.Sprintf("%s, %d seeds", c.Task, seeds)
 	}
-	p.X.Label.Text, p.Y.Label.Text = x, "accuracy, %"
+	return newPanel(title, x, "accuracy, %")
+}
+
+// newPanel returns an empty plot.
+func newPanel(title, x, y string) *plot.Plot {
+	p := plot.New()
+	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = title, x, y
 	for _, f := range []*font.Font{&p.Title.TextStyle.Font, &p.X.Label.TextStyle.Font, &p.Y.Label.TextStyle.Font, &p.X.Tick.Label.Font, &p.Y.Tick.Label.Font, &p.Legend.TextStyle.Font} {
 		f.Variant, f.Size = "Sans", 9
 	}
@@ -146,7 +151,7 @@ func drawMarks(p *plot.Plot, c color.NRGBA, x, y []float64) error {
 }
 
 func exitPanel(c Cell, groups []Group, colors palette) (*plot.Plot, error) {
-	p := newPanel(c, groups, "exit after layer")
+	p := accuracyPanel(c, groups, "exit after layer")
 	var ticks plot.ConstantTicks
 	for _, e := range groups[0].Runs[0].Exits {
 		ticks = append(ticks, plot.Tick{Value: float64(e), Label: strconv.Itoa(e)})
@@ -169,7 +174,7 @@ func exitPanel(c Cell, groups []Group, colors palette) (*plot.Plot, error) {
 }
 
 func layerPanel(c Cell, groups []Group, colors palette) (*plot.Plot, error) {
-	p := newPanel(c, groups, "layers run, as a share of all")
+	p := accuracyPanel(c, groups, "layers run, as a share of all")
 	for _, g := range groups {
 		curves := make([][]At, len(g.Runs))
 		for i := range g.Runs {
@@ -183,7 +188,7 @@ func layerPanel(c Cell, groups []Group, colors palette) (*plot.Plot, error) {
 }
 
 func millisPanel(c Cell, groups []Group, colors palette) (*plot.Plot, error) {
-	p := newPanel(c, groups, "milliseconds a text, in full batches")
+	p := accuracyPanel(c, groups, "milliseconds a text, in full batches")
 	for _, g := range groups {
 		curves := make([][]At, len(g.Runs))
 		for i := range g.Runs {
@@ -221,8 +226,8 @@ const (
 	panelHeight = 2.6 * vg.Inch
 )
 
-// save writes panels, three in a row, as base.svg and base.png.
-func save(base string, panels []*plot.Plot) error {
+// save writes panels, three in a row, into dir as base.svg and base.png.
+func save(dir, base string, panels []*plot.Plot) error {
 	cols := min(3, len(panels))
 	rows := (len(panels) + cols - 1) / cols
 	grid := make([][]*plot.Plot, rows)
@@ -243,7 +248,7 @@ func save(base string, panels []*plot.Plot) error {
 			}
 		}
 	}
-	return errors.Join(write(base+".svg", svg), write(base+".png", vgimg.PngCanvas{Canvas: img}))
+	return errors.Join(write(filepath.Join(dir, base+".svg"), svg), write(filepath.Join(dir, base+".png"), vgimg.PngCanvas{Canvas: img}))
 }
 
 func write(path string, picture io.WriterTo) error {
