@@ -2,11 +2,8 @@ package compare
 
 import (
 	"encoding/csv"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"slices"
 	"strconv"
 
@@ -44,21 +41,7 @@ func AppendConflicts(path string, conflicts []Conflict) error {
 
 // ReadConflicts reads what AppendConflicts wrote. A file that is not there holds
 // none.
-func ReadConflicts(path string) ([]Conflict, error) {
-	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading conflicts: %w", err)
-	}
-	defer f.Close()
-	conflicts, err := parseConflicts(f)
-	if err != nil {
-		return nil, fmt.Errorf("reading conflicts: %s: %w", path, err)
-	}
-	return conflicts, nil
-}
+func ReadConflicts(path string) ([]Conflict, error) { return readFile(path, "conflicts", parseConflicts) }
 
 func parseConflicts(r io.Reader) ([]Conflict, error) {
 	rows, err := csv.NewReader(r).ReadAll()

@@ -127,20 +127,23 @@ func parseCurve(s string) ([]Point, error) {
 }
 
 // ReadRuns reads runs.csv. A file that is not there holds no runs.
-func ReadRuns(path string) ([]Run, error) {
+func ReadRuns(path string) ([]Run, error) { return readFile(path, "runs", parseRuns) }
+
+// readFile reads what parse makes of a file; nothing of one that is not there.
+func readFile[T any](path, what string, parse func(io.Reader) ([]T, error)) ([]T, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading runs: %w", err)
+		return nil, fmt.Errorf("reading %s: %w", what, err)
 	}
 	defer f.Close()
-	runs, err := parseRuns(f)
+	values, err := parse(f)
 	if err != nil {
-		return nil, fmt.Errorf("reading runs: %s: %w", path, err)
+		return nil, fmt.Errorf("reading %s: %s: %w", what, path, err)
 	}
-	return runs, nil
+	return values, nil
 }
 
 func parseRuns(r io.Reader) ([]Run, error) {
