@@ -41,7 +41,9 @@ func AppendConflicts(path string, conflicts []Conflict) error {
 
 // ReadConflicts reads what AppendConflicts wrote. A file that is not there holds
 // none.
-func ReadConflicts(path string) ([]Conflict, error) { return readFile(path, "conflicts", parseConflicts) }
+func ReadConflicts(path string) ([]Conflict, error) {
+	return readFile(path, "conflicts", parseConflicts)
+}
 
 func parseConflicts(r io.Reader) ([]Conflict, error) {
 	rows, err := csv.NewReader(r).ReadAll()
