@@ -192,9 +192,9 @@ func (b *Batch) expect() {
 	}
 }
 
-// Wait returns when Exits, and Logits and Hidden where asked for, are valid. The error is
-// the first failure of the device, or ctx's; after ctx's, Wait may be called
-// again.
+// Wait returns when Exits, and Logits and Hidden where asked for, are valid. The
+// error is the first failure of the device, or ctx's; after ctx's, Wait may be
+// called again.
 func (b *Batch) Wait(ctx context.Context) error {
 	switch b.state {
 	case answered:

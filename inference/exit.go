@@ -9,7 +9,7 @@ import "fmt"
 type Exit struct {
 	Label       int     // index into [Model.Labels]
 	Confidence  float32 // in [0, 1], by the exit's [Score]
-	Probability float32 // softmax probability of Label, in [0, 1]
+	Probability float32 // softmax probability of Label, or its sigmoid in a multi-label model, in [0, 1]
 }
 
 // A Score is the measure of confidence of an exit.

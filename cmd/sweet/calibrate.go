@@ -121,6 +121,9 @@ func runCalibrate(c *cobra.Command, o calibrateOptions) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", o.model, err)
 	}
+	if dir.Config.MultiLabel {
+		return fmt.Errorf("%s: %w", o.model, errMultiLabel)
+	}
 	if err := inference.CheckLadderFile(o.model); err != nil {
 		return fmt.Errorf("%s: %w", o.model, err)
 	}

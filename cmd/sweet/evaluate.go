@@ -127,6 +127,9 @@ func (o *evaluateOptions) open(d inference.Device, examples []train.Example) (*i
 	if err != nil {
 		return nil, nil, err
 	}
+	if m.Config().MultiLabel {
+		return nil, nil, errMultiLabel
+	}
 	tokens, err := token.Load(fsys)
 	if err != nil {
 		return nil, nil, err

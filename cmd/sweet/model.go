@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"io/fs"
 
 	"sweetspot/cmd/service"
@@ -15,3 +16,6 @@ func openModel(path string) (fs.FS, error) {
 	}
 	return fsys, nil
 }
+
+// errMultiLabel is why a model is not measured by texts with one label each.
+var errMultiLabel = errors.New("it is a multi-label classifier, with one exit and perhaps several labels a text: nothing to measure by one label each")

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"maps"
 	"math"
@@ -395,6 +396,12 @@ func TestMultiLabelIsClassified(t *testing.T) {
 		got, want := odds(i)/odds(0), float64(softmax.Scores[i].Score/softmax.Scores[0].Score)
 		if softmax.Scores[i].Label != sigmoid.Scores[i].Label || math.Abs(got-want) > 1e-4*want {
 			t.Errorf("got %v with odds %v of the first's, want %v", sigmoid.Scores[i], got, want)
+		}
+	}
+	for _, command := range []string{"evaluate", "calibrate"} {
+		_, err := runSweet(t.Context(), newCommand(), io.Discard, command, "--model", dir, "--data", filepath.Join(writeFruit(t), "dev.tsv"))
+		if !errors.Is(err, errMultiLabel) {
+			t.Errorf("%s: got error %v, want %v", command, err, errMultiLabel)
 		}
 	}
 	if sum := sigmoid.Scores[0].Score + sigmoid.Scores[1].Score + sigmoid.Scores[2].Score; math.Abs(float64(sum)-1) < 1e-3 {
