@@ -1,7 +1,7 @@
-"""Trains a classifier on the frozen encoder and pooler of a BertModel.
+r"""Trains a classifier on the frozen encoder and pooler of a BertModel.
 
     sweet generate --out DESK
-    grep -E '\t(label|invoice|login|praise|stock|voucher|warranty|human|other)$' DESK/train.tsv | head -2001 > HEAD.tsv
+    grep -P '\t(label|invoice|login|praise|stock|voucher|warranty|human|other)$' DESK/train.tsv | head -2001 > HEAD.tsv
     python3 head.py MODEL HEAD.tsv OUT
 
 MODEL  model directory with its weights in one file
