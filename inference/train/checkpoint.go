@@ -3,10 +3,12 @@ package train
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"reflect"
 	"slices"
 
@@ -138,7 +140,7 @@ func (h *checkpointHeader) accepts(got *checkpointHeader, steps int) error {
 	case got.Format != checkpointFormat:
 		return fmt.Errorf("format %d, want %d", got.Format, checkpointFormat)
 	case !bytes.Equal(got.Model, h.Model):
-		return fmt.Errorf("it is of another model: %s, now %s", got.Model, h.Model)
+		return fmt.Errorf("it is of another model%s", firstChange(got.Model, h.Model))
 	case got.Rows != h.Rows:
 		return errors.New("it was made with other training rows or another vocabulary")
 	case got.Step < 0 || got.Step > steps:
@@ -151,6 +153,29 @@ func (h *checkpointHeader) accepts(got *checkpointHeader, steps int) error {
 		}
 	}
 	return nil
+}
+
+// firstChange names the first field, by name, in which two objects of JSON
+// differ, and both its values, as the end of a sentence; nothing where there is
+// none, or where one is no object.
+func firstChange(was, now json.RawMessage) string {
+	var a, b map[string]json.RawMessage
+	if json.Unmarshal(was, &a) != nil || json.Unmarshal(now, &b) != nil {
+		return ""
+	}
+	names := slices.Concat(slices.Collect(maps.Keys(a)), slices.Collect(maps.Keys(b)))
+	slices.Sort(names)
+	for _, name := range names {
+		if !bytes.Equal(a[name], b[name]) {
+			return fmt.Sprintf(": %s was %s and is %s", name, orNothing(a[name]), orNothing(b[name]))
+		}
+	}
+	return ""
+}
+
+// orNothing shows a value that may be missing.
+func orNothing(value json.RawMessage) string {
+	return cmp.Or(string(value), "not given")
 }
 
 // revive finds the words that were met before the checkpoint: their moments are

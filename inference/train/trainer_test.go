@@ -105,7 +105,8 @@ func TestCheckpointOfAnotherRunIsRefused(t *testing.T) {
 		want       string
 	}{
 		{"another learning rate", good, func(_ *inference.Config, o *Options) { o.Rate = 0.5 }, "rate 0.001, now 0.5"},
-		{"another width", good, func(c *inference.Config, _ *Options) { c.Width = 64 }, "another model"},
+		{"another width", good, func(c *inference.Config, _ *Options) { c.Width = 64 }, "another model: hidden_size was 48 and is 64"},
+		{"a method of its own", good, func(c *inference.Config, _ *Options) { c.Method = "magic" }, `method was "sweet" and is "magic"`},
 		{"empty file", "", nil, "unexpected EOF"},
 		{"no JSON", "x\n", nil, "first line"},
 		{"arrays cut short", good[:len(good)-5], nil, "checkpoint"},
