@@ -50,6 +50,13 @@ type trainOptions struct {
 	json             bool
 }
 
+// The flags of sizes that a model to start from has already.
+const (
+	widthFlag       = "width"
+	headsFlag       = "heads"
+	feedForwardFlag = "ff"
+)
+
 func newTrainCommand() *cobra.Command {
 	o := trainOptions{settings: train.DefaultOptions()}
 	c := &cobra.Command{
@@ -90,9 +97,9 @@ Ctrl-C saves; the same command with --resume goes on exactly.`,
 	f.BoolVar(&o.resume, "resume", false, "go on with the run that was stopped, with the same flags")
 	f.IntSliceVar(&o.exits, "exits", nil, "layers after which a text may leave (default 1, a third, two thirds and all of the layers)")
 	f.IntVar(&o.layers, "layers", 0, "encoder layers (default the last of --exits, or those of --init, or 6)")
-	f.IntVar(&o.width, "width", 128, "width of a token's activations")
-	f.IntVar(&o.heads, "heads", 0, "attention heads (default width/32)")
-	f.IntVar(&o.feedForward, "ff", 0, "feed-forward width (default 4 times the width)")
+	f.IntVar(&o.width, widthFlag, 128, "width of a token's activations")
+	f.IntVar(&o.heads, headsFlag, 0, "attention heads (default width/32)")
+	f.IntVar(&o.feedForward, feedForwardFlag, 0, "feed-forward width (default 4 times the width)")
 	f.StringSliceVar(&o.pool, "pool", []string{string(inference.CLS)}, "what exits read: cls, the first token, or mean, of all tokens; one for all exits or one each")
 	f.StringVar(&o.score, "score", string(inference.MaxProbability), "how sure an exit is of its answer: max_probability, margin between the best two labels, or entropy; kept in config.json")
 	f.StringVar(&o.vocab, "vocab", "", "vocab.txt, tokenizer.json or model directory (default made of the training texts)")
@@ -160,6 +167,10 @@ func (o *trainOptions) check() error {
 		return fmt.Errorf("--limit %d: want 0 or more", o.limit)
 	case o.threads < 0:
 		return fmt.Errorf("--threads %d: want 0 or more", o.threads)
+	case o.layers < 0:
+		return fmt.Errorf("--layers %d: want 1 or more, or 0 for the default", o.layers)
+	case o.from != "" && o.vocab != "":
+		return errors.New("--vocab and --init: a model to start from brings its own vocabulary")
 	}
 	if _, err := train.ParseMetric(o.metric); err != nil {
 		return fmt.Errorf("--metric: %w", err)
@@ -403,11 +414,12 @@ func (r *trainRun) finish(c *cobra.Command) error {
 	if r.options.json {
 		return json.NewEncoder(c.OutOrStdout()).Encode(result)
 	}
-	return result.print(c.OutOrStdout(), r.config.Exits, train.Metric(r.options.metric))
+	return result.print(c.OutOrStdout(), train.Metric(r.options.metric))
 }
 
-// print writes the score of every exit as a table.
-func (t *trainResult) print(w io.Writer, exits []int, metric train.Metric) error {
+// print writes the score of every exit as a table, with the layers that a text
+// runs up to it.
+func (t *trainResult) print(w io.Writer, metric train.Metric) error {
 	fmt.Fprintf(w, "wrote %s, model %s\n", t.Out, t.Digest)
 	if t.Dev == nil && t.Test == nil {
 		return nil
@@ -420,8 +432,12 @@ func (t *trainResult) print(w io.Writer, exits []int, metric train.Metric) error
 		}
 		return score(scores[i].Scores, metric)
 	}
-	for i, layer := range exits {
-		fmt.Fprintf(table, "%d\t%d\t%s\t%s\t\n", i+1, layer, cell(t.Dev, i), cell(t.Test, i))
+	measured := t.Dev
+	if measured == nil {
+		measured = t.Test
+	}
+	for i, exit := range measured {
+		fmt.Fprintf(table, "%d\t%d\t%s\t%s\t\n", i+1, exit.Layer, cell(t.Dev, i), cell(t.Test, i))
 	}
 	return table.Flush()
 }

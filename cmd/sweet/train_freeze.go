@@ -10,8 +10,9 @@ import (
 )
 
 // freeze settles what of the initial model, whose shape was that, stays as it
-// is, and gives c the labels and the pooling that it stays with.
-func (o *trainOptions) freeze(c, was *inference.Config, labels []string) error {
+// is, and gives c the labels and the pooling that it stays with. answers says
+// whether that model has a classifier.
+func (o *trainOptions) freeze(c, was *inference.Config, answers bool, labels []string) error {
 	o.settings.Freeze = train.Freeze{Groups: o.freezeTo, Backbone: c.Method == train.FrozenExits}
 	f := o.settings.Freeze
 	if f == (train.Freeze{}) {
@@ -19,6 +20,9 @@ func (o *trainOptions) freeze(c, was *inference.Config, labels []string) error {
 	}
 	if o.from == "" {
 		return errors.New("--method exits and --freeze-to keep a model's weights: name its directory by --init")
+	}
+	if !answers {
+		return fmt.Errorf("--init %s: it has no classifier that gives a text one label, and --method exits and --freeze-to keep one as it is", o.from)
 	}
 	for _, label := range labels {
 		if !slices.Contains(was.Labels, label) {

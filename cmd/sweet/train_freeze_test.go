@@ -97,6 +97,9 @@ func TestWhatCannotBeFrozenIsAUsageError(t *testing.T) {
 	data := writeFruit(t)
 	model := filepath.Join(t.TempDir(), "model")
 	trainFruit(t, fruitArgs(data, model))
+	encoder, tags := randomModel(t, inference.SWEET, inference.MaxProbability), randomModel(t, inference.SWEET, inference.MaxProbability)
+	asHugging(t, encoder, "BertModel", nil)
+	asHugging(t, tags, "BertForSequenceClassification", map[string]any{"problem_type": "multi_label_classification"})
 	other := t.TempDir()
 	if err := os.WriteFile(filepath.Join(other, "train.tsv"), []byte("text\tlabel\ngreen and soft\tkiwi\nlong and yellow\tpear\n"), 0o644); err != nil {
 		t.Fatal(err)
@@ -111,6 +114,11 @@ func TestWhatCannotBeFrozenIsAUsageError(t *testing.T) {
 		{"the last exit elsewhere", []string{"--data", data, "--init", model, "--method", "exits", "--exits", "1"}, "after layer 1"},
 		{"all exits frozen", []string{"--data", data, "--init", model, "--freeze-to", "2"}, "--freeze-to 2"},
 		{"another first exit", []string{"--data", data, "--init", model, "--freeze-to", "1", "--exits", "2,3"}, "after layers [2]"},
+		{"another width", []string{"--data", data, "--init", model, "--width", "64"}, "--width 64: the model of --init has 32"},
+		{"other heads", []string{"--data", data, "--init", model, "--heads", "2"}, "--heads 2: the model of --init has 1"},
+		{"exits on a bare encoder", []string{"--data", data, "--init", encoder, "--method", "exits"}, "no classifier that gives a text one label"},
+		{"exits on a classifier of many labels", []string{"--data", data, "--init", tags, "--method", "exits"}, "no classifier that gives a text one label"},
+		{"frozen groups without a classifier", []string{"--data", data, "--init", encoder, "--freeze-to", "1"}, "no classifier that gives a text one label"},
 		{"a label that the model does not know", []string{"--data", other, "--init", model, "--method", "exits"}, `label "kiwi"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -44,11 +44,28 @@ func (r *trainRun) prepareModel(data *train.Data, talk io.Writer) (*token.Tokeni
 			return nil, err
 		}
 		r.config, r.initial = dir.Config, dir.Tensors
+		if err := o.fitsInitial(&r.config); err != nil {
+			return nil, usageError{err}
+		}
 	}
 	if err := o.shape(&r.config, r.initial, data.Labels); err != nil {
 		return nil, err
 	}
 	return tokens, nil
+}
+
+// fitsInitial reports a flag that asks for another size than the model has that
+// the run starts from.
+func (o *trainOptions) fitsInitial(c *inference.Config) error {
+	for _, size := range []struct {
+		flag      string
+		want, has int
+	}{{widthFlag, o.width, c.Width}, {headsFlag, o.heads, c.Heads}, {feedForwardFlag, o.feedForward, c.FeedForward}} {
+		if o.recipe.set(size.flag) && size.want != size.has {
+			return fmt.Errorf("--%s %d: the model of --init has %d, which cannot change", size.flag, size.want, size.has)
+		}
+	}
+	return nil
 }
 
 // shape completes c, and the settings that depend on it, by the flags and the
@@ -66,6 +83,7 @@ func (o *trainOptions) shape(c *inference.Config, initial map[string]inference.T
 	case len(was.Exits) < 2:
 		c.Exits = defaultExits(c.Layers)
 	}
+	_, answers := initial[lastClassifier(was.Exits)]
 	moveExits(initial, was.Exits, c.Exits)
 	c.Score, c.Labels = inference.Score(o.score), labels
 	var err error
@@ -82,7 +100,7 @@ func (o *trainOptions) shape(c *inference.Config, initial map[string]inference.T
 	if o.settings.ExitWeights, err = perExit(weights, len(c.Exits), func(w float64) float32 { return float32(w) }); err != nil {
 		return usagef("--exit-weights: %w", err)
 	}
-	if err := o.freeze(c, &was, labels); err != nil {
+	if err := o.freeze(c, &was, answers, labels); err != nil {
 		return usageError{err}
 	}
 	if err := c.Validate(); err != nil {
@@ -98,7 +116,7 @@ func moveExits(tensors map[string]inference.Tensor, from, to []int) {
 	moved := map[string]inference.Tensor{}
 	whole := make([]bool, len(from))
 	for exit := range whole {
-		_, whole[exit] = tensors[fmt.Sprintf("exits.%d.classifier.weight", exit)]
+		_, whole[exit] = tensors[lastClassifier(from[:exit+1])]
 	}
 	for name, t := range tensors {
 		var exit int
@@ -115,6 +133,11 @@ func moveExits(tensors map[string]inference.Tensor, from, to []int) {
 		}
 	}
 	maps.Copy(tensors, moved)
+}
+
+// lastClassifier names the weights of the last exit's classifier.
+func lastClassifier(exits []int) string {
+	return fmt.Sprintf("exits.%d.classifier.weight", len(exits)-1)
 }
 
 // defaultExits are after one layer, a third, two thirds and all of them.

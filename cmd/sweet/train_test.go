@@ -249,6 +249,8 @@ func TestBadTrainingFlagsAreUsageErrors(t *testing.T) {
 		{"an unknown metric", fruitArgs(data, out, "--metric", "bleu"), "--metric"},
 		{"a positive label that is none", fruitArgs(data, out, "--positive", "kiwi"), "--positive"},
 		{"a positive label of three", fruitArgs(data, out, "--positive", "plum"), "--positive"},
+		{"layers below none", fruitArgs(data, out, "--layers", "-1"), "--layers -1"},
+		{"two vocabularies", fruitArgs(data, out, "--init", out, "--vocab", out), "--vocab and --init"},
 		{"dropout of everything", fruitArgs(data, out, "--dropout", "1"), "dropout"},
 	}
 	for _, c := range cases {
@@ -284,6 +286,20 @@ func TestProgressSaysWhatIsLeft(t *testing.T) {
 	for _, want := range []string{"step 5 of 5", "epoch 1 of 1", "loss 1.500 0.250", "tokens/s", "0s left"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("got %q, want %q in it", out.String(), want)
+		}
+	}
+}
+
+func TestTableCountsTheLayersThatATextRuns(t *testing.T) {
+	data := writeFruit(t)
+	for method, want := range map[string]string{"ee": "2", "mm": "3"} {
+		out, err := runSweet(t.Context(), newCommand(), io.Discard, fruitArgs(data, t.TempDir(), "--method", method, "--json=false", "--epochs", "1")...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := strings.Split(strings.TrimSpace(out), "\n")
+		if last := strings.Fields(lines[len(lines)-1]); last[0] != "2" || last[1] != want {
+			t.Errorf("%s: got %q, want exit 2 after %s layers", method, lines[len(lines)-1], want)
 		}
 	}
 }
