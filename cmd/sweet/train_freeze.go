@@ -10,9 +10,9 @@ import (
 )
 
 // freeze settles what of the initial model, whose shape was that, stays as it
-// is, and gives c the labels and the pooling that it stays with. answers says
-// whether that model has a classifier.
-func (o *trainOptions) freeze(c, was *inference.Config, answers bool, labels []string) error {
+// is, and gives c the labels and the pooling that it stays with. A model without a
+// classifier has no labels.
+func (o *trainOptions) freeze(c, was *inference.Config, labels []string) error {
 	o.settings.Freeze = train.Freeze{Groups: o.freezeTo, Backbone: c.Method == train.FrozenExits}
 	f := o.settings.Freeze
 	if f == (train.Freeze{}) {
@@ -21,7 +21,7 @@ func (o *trainOptions) freeze(c, was *inference.Config, answers bool, labels []s
 	if o.from == "" {
 		return errors.New("--method exits and --freeze-to keep a model's weights: name its directory by --init")
 	}
-	if !answers {
+	if len(was.Labels) == 0 {
 		return fmt.Errorf("--init %s: it has no classifier that gives a text one label, and --method exits and --freeze-to keep one as it is", o.from)
 	}
 	for _, label := range labels {

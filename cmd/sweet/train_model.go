@@ -83,7 +83,9 @@ func (o *trainOptions) shape(c *inference.Config, initial map[string]inference.T
 	case len(was.Exits) < 2:
 		c.Exits = defaultExits(c.Layers)
 	}
-	_, answers := initial[lastClassifier(was.Exits)]
+	if _, answers := initial[lastClassifier(was.Exits)]; !answers {
+		was.Labels = nil // those in config.json stand for nothing
+	}
 	moveExits(initial, was.Exits, c.Exits)
 	c.Score, c.Labels = inference.Score(o.score), labels
 	var err error
@@ -100,7 +102,7 @@ func (o *trainOptions) shape(c *inference.Config, initial map[string]inference.T
 	if o.settings.ExitWeights, err = perExit(weights, len(c.Exits), func(w float64) float32 { return float32(w) }); err != nil {
 		return usagef("--exit-weights: %w", err)
 	}
-	if err := o.freeze(c, &was, answers, labels); err != nil {
+	if err := o.freeze(c, &was, labels); err != nil {
 		return usageError{err}
 	}
 	if err := c.Validate(); err != nil {
