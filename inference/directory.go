@@ -49,7 +49,7 @@ type Directory struct {
 // model.safetensors, in the order of their names. The index that lists them does
 // not count: it may say nothing that the shards do not show, else it is refused.
 //
-//	cat config.json model-0000?-of-0000?.safetensors vocab.txt tokenizer_config.json | sha256sum
+//	cat config.json model-*-of-*.safetensors vocab.txt tokenizer_config.json | sha256sum
 func Open(fsys fs.FS) (*Directory, error) {
 	return open(fsys, func(f *configFile) (Config, bool, error) {
 		c, err := f.classifier()

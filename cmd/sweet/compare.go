@@ -89,6 +89,41 @@ func (o *compareOptions) check() error {
 		return fmt.Errorf("--conflict %d: want 0 or more", o.conflict)
 	case o.jobs < 1:
 		return fmt.Errorf("--jobs %d: want at least 1", o.jobs)
+	case o.threads < 0:
+		return fmt.Errorf("--threads %d: want 0 or more", o.threads)
+	}
+	return o.checkRuns()
+}
+
+// checkRuns reports runs that cannot be made or told apart, before the first of
+// them has taken its time.
+func (o *compareOptions) checkRuns() error {
+	tasks := make([]string, len(o.data))
+	for i, dir := range o.data {
+		tasks[i] = filepath.Base(filepath.Clean(dir))
+	}
+	for _, list := range []struct {
+		flag   string
+		values []string
+	}{{"--data", tasks}, {"--methods", o.methods}, {"--pool", o.pools}} {
+		for i, v := range list.values {
+			if slices.Contains(list.values[:i], v) {
+				return fmt.Errorf("%s: %s is there twice; runs are told apart by the name of the directory, the method, the pooling and the seed", list.flag, v)
+			}
+		}
+	}
+	for _, m := range o.methods {
+		if inference.Method(m) == train.FrozenExits {
+			return fmt.Errorf("--methods: %s adds exits to a model that is trained already; compare trains every model anew", m)
+		}
+		if _, err := train.MethodOf(inference.Method(m), max(2, len(o.exits))); err != nil {
+			return fmt.Errorf("--methods: %w", err)
+		}
+	}
+	for _, p := range o.pools {
+		if p := inference.Pooling(p); p != inference.CLS && p != inference.Mean {
+			return fmt.Errorf("--pool %s: want %s or %s", p, inference.CLS, inference.Mean)
+		}
 	}
 	return nil
 }

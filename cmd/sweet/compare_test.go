@@ -100,6 +100,7 @@ func TestFirstModelOfMultiModelIsSWEETsFirstExit(t *testing.T) {
 }
 
 func TestComparisonRefusesWhatItCannotDo(t *testing.T) {
+	out := t.TempDir()
 	for name, c := range map[string]struct {
 		args []string
 		want string
@@ -107,13 +108,20 @@ func TestComparisonRefusesWhatItCannotDo(t *testing.T) {
 		"no place for results": {[]string{"compare", "--data", "x"}, "--out is missing"},
 		"no start":             {[]string{"compare", "--data", "x", "--out", t.TempDir()}, "--init is missing"},
 		"nothing to draw":      {[]string{"compare", "--out", t.TempDir()}, "holds no runs"},
-		"an unknown method":    {compareArgs(t, t.TempDir(), "--methods", "magic"), "magic"},
-		"an unknown pooling":   {compareArgs(t, t.TempDir(), "--pool", "max"), "max"},
+		"an unknown method":    {compareArgs(t, out, "--methods", "ee,magic"), "magic"},
+		"an unknown pooling":   {compareArgs(t, out, "--pool", "mean,max"), "max"},
+		"a method twice":       {compareArgs(t, out, "--methods", "ee,ee"), "ee is there twice"},
+		"a task's name twice":  {compareArgs(t, out, "--data", "a/desk,b/desk/"), "desk is there twice"},
+		"exits of a model":     {compareArgs(t, out, "--methods", "ee,exits"), "compare trains every model anew"},
+		"too few threads":      {compareArgs(t, out, "--threads", "-1"), "--threads -1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := runSweet(t.Context(), newCommand(), io.Discard, c.args...)
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got error %v, want one with %q", err, c.want)
+			}
+			if runs := readRuns(t, out); len(runs) > 0 {
+				t.Errorf("%d runs were made before the error", len(runs))
 			}
 		})
 	}
@@ -147,10 +155,9 @@ func TestScoreCountsByHand(t *testing.T) {
 	}
 	// Probabilities at exit 1: 0.953, 0.731, 0.881, 0.731, 0.9999. At 0.85 the second
 	// and the fourth go on; the second is mended there.
-	for _, p := range r.Curve {
-		if near(p.Threshold, 0.85) && (!near(p.Reach[1], 0.4) || !near(p.Accuracy, 0.8)) {
-			t.Errorf("at %v: %+v, want reach 0.4 and accuracy 0.8", p.Threshold, p)
-		}
+	at := slices.IndexFunc(r.Curve, func(p compare.Point) bool { return near(p.Threshold, 0.85) })
+	if at < 0 || !near(r.Curve[at].Reach[1], 0.4) || !near(r.Curve[at].Accuracy, 0.8) {
+		t.Errorf("got point %d of %+v, want one at 0.85 with reach 0.4 and accuracy 0.8", at, r.Curve)
 	}
 }
 

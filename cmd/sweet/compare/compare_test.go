@@ -4,6 +4,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -78,6 +79,33 @@ func TestPairedIntervalIsStudents(t *testing.T) {
 	}
 	if p := Pair(many); p.P > 1e-6 || p.P < 0 {
 		t.Errorf("21 differences of about 1.5: p = %v, want next to nothing", p.P)
+	}
+}
+
+func TestReportOfModelsWithFewerExitsHasNoInventedNumbers(t *testing.T) {
+	var runs []Run
+	for _, task := range []string{"desk", "mail"} {
+		for _, method := range []string{"ee", "mm"} {
+			r := exampleRun(method, 1, 0.5, 0.75)
+			r.Task, r.Pool = task, "cls"
+			runs = append(runs, r)
+		}
+	}
+	deeper := exampleRun("ee", 1, 0.5, 0.75)
+	deeper.Exits = []int{1, 2, 3}
+	for _, list := range []*[]float64{&deeper.Accuracy, &deeper.F1, &deeper.MCC, &deeper.Temperatures, &deeper.StageMillis} {
+		*list = append(slices.Clone(*list), 1)
+	}
+	deeper.Layers = []int{1, 2, 3}
+	for i := range deeper.Curve {
+		deeper.Curve[i].Reach = append(deeper.Curve[i].Reach, 0)
+	}
+	var text strings.Builder
+	if err := Markdown(&text, append(runs, deeper)); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(text.String(), "NaN") || !strings.Contains(text.String(), "*all 2*") {
+		t.Errorf("want a line over two tasks and no NaN:\n%s", &text)
 	}
 }
 

@@ -230,6 +230,10 @@ func (t *tables) differencesOf(method, pool string) {
 	}
 	cells := []string{fmt.Sprintf("*all %d*", len(columns[len(columns)-1])), pool, "*" + name + "*", ""}
 	for _, d := range columns {
+		if len(d) < 2 {
+			cells = append(cells, "") // these models have fewer exits
+			continue
+		}
 		p := Pair(d)
 		cells = append(cells, fmt.Sprintf("**%+.1f** %+.1f…%+.1f (%.3f)", p.Mean, p.Low, p.High, p.P))
 	}
