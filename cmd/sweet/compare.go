@@ -300,11 +300,9 @@ func (b *comparison) make(ctx context.Context, j job) error {
 
 // percents writes shares as percents.
 func percents(shares []float64) string {
-	return fmt.Sprintf("%.1f %%", slices.Collect(func(yield func(float64) bool) {
-		for _, s := range shares {
-			if !yield(100 * s) {
-				return
-			}
-		}
-	}))
+	values := make([]float64, len(shares))
+	for i, s := range shares {
+		values[i] = 100 * s
+	}
+	return fmt.Sprintf("%.1f %%", values)
 }

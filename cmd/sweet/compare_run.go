@@ -198,7 +198,7 @@ func (r *comparisonRun) observe(t *train.Trainer) error {
 				for k := i + 1; k < len(l.Exits); k++ {
 					r.conflicts = append(r.conflicts, compare.Conflict{
 						Task: r.result.Task, Pool: r.result.Pool, Seed: r.result.Seed, Step: c.Step, Layer: l.Layer,
-						Exit: exit, Deeper: l.Exits[k], Cosine: l.Cosine[i][k], Norm: l.Norms[i], DeeperHas: l.Norms[k],
+						Exit: exit, Deeper: l.Exits[k], Cosine: l.Cosine[i][k], Norm: l.Norms[i], DeeperNorm: l.Norms[k],
 					})
 				}
 			}

@@ -13,13 +13,13 @@ import (
 // A Conflict is how far the losses of two exits agree, at one step of a run of
 // Early-Exit, on where the parameters of one layer should go.
 type Conflict struct {
-	Task, Pool      string
-	Seed            uint64
-	Step            int     // from 1
-	Layer           int     // from 1; 0 is the embeddings
-	Exit, Deeper    int     // from 1
-	Cosine          float64 // between the two gradients; below 0 one undoes what the other does
-	Norm, DeeperHas float64 // of the two gradients
+	Task, Pool       string
+	Seed             uint64
+	Step             int     // from 1
+	Layer            int     // from 1; 0 is the embeddings
+	Exit, Deeper     int     // from 1
+	Cosine           float64 // between the two gradients; below 0 one undoes what the other does
+	Norm, DeeperNorm float64 // of the two gradients
 }
 
 var conflictHeader = []string{"task", "pool", "seed", "step", "layer", "exit", "deeper_exit", "cosine", "norm", "deeper_norm"}
@@ -30,7 +30,7 @@ func AppendConflicts(path string, conflicts []Conflict) error {
 	for i, c := range conflicts {
 		rows[i] = []string{
 			c.Task, c.Pool, strconv.FormatUint(c.Seed, 10), strconv.Itoa(c.Step), strconv.Itoa(c.Layer), strconv.Itoa(c.Exit), strconv.Itoa(c.Deeper),
-			format(c.Cosine), format(c.Norm), format(c.DeeperHas),
+			format(c.Cosine), format(c.Norm), format(c.DeeperNorm),
 		}
 	}
 	if err := appendRows(path, conflictHeader, rows); err != nil {
@@ -65,7 +65,7 @@ func parseConflicts(r io.Reader) ([]Conflict, error) {
 		}
 		conflicts = append(conflicts, Conflict{
 			Task: row[0], Pool: row[1], Seed: uint64(whole[0]), Step: whole[1], Layer: whole[2], Exit: whole[3], Deeper: whole[4],
-			Cosine: numbers[0], Norm: numbers[1], DeeperHas: numbers[2],
+			Cosine: numbers[0], Norm: numbers[1], DeeperNorm: numbers[2],
 		})
 	}
 	return conflicts, nil
