@@ -169,6 +169,14 @@ func (r Rung) validate(stages int) error {
 		}
 		reach = share
 	}
+	if n := len(r.Risk); n != 0 && n != stages {
+		return fmt.Errorf("risk: %d, want one per exit, %d, or none", n, stages)
+	}
+	for i, risk := range r.Risk {
+		if !(risk >= 0 && risk <= 1) {
+			return fmt.Errorf("risk[%d]: %v is not from 0 to 1", i, risk)
+		}
+	}
 	switch {
 	case !(r.Cost > 0 && r.Cost <= 1):
 		return fmt.Errorf("cost: %v is not above 0 and at most 1", r.Cost)

@@ -221,6 +221,8 @@ func TestLoadLadderSaysWhyNot(t *testing.T) {
 		{"a limit that was passed", entry(func(l *inference.Ladder) { l.Floor, l.DisagreementLimit = "accuracy", 0.005 }), inference.ErrUnreadableLadder, "disagreement_limit: 0.005 is below the disagreement of rungs[1], 0.01"},
 		{"a loss without a difference", entry(func(l *inference.Ladder) { l.Rungs[1].Loss = 0.02 }), inference.ErrUnreadableLadder, "rungs[1].loss: 0.02 is not from 0 to the disagreement, 0.01"},
 		{"a bound on the loss above 1", entry(func(l *inference.Ladder) { l.Rungs[1].LossBound = 2 }), inference.ErrUnreadableLadder, "rungs[1].loss_bound: 2 is not from 0 to 1"},
+		{"risks of some exits", entry(func(l *inference.Ladder) { l.Rungs[1].Risk = []float64{0} }), inference.ErrUnreadableLadder, "rungs[1].risk: 1, want one per exit, 3, or none"},
+		{"a risk above 1", entry(func(l *inference.Ladder) { l.Rungs[1].Risk = []float64{0, 2, 0} }), inference.ErrUnreadableLadder, "rungs[1].risk[1]: 2 is not from 0 to 1"},
 		{"no epsilon", entry(func(l *inference.Ladder) { l.Epsilon = 0 }), inference.ErrUnreadableLadder, "epsilon: 0 is not between 0 and 1"},
 		{"no delta", entry(func(l *inference.Ladder) { l.Delta = 1 }), inference.ErrUnreadableLadder, "delta: 1 is not between 0 and 1"},
 		{"no records", entry(func(l *inference.Ladder) { l.Records = 0 }), inference.ErrUnreadableLadder, "records: 0, want at least 1"},

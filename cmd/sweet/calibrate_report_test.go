@@ -38,6 +38,7 @@ func sampleCalibration(floor inference.Floor) calibration {
 				Temperatures: []float32{1.25, 0.5, 1}, Floor: floor, Epsilon: 0.03, Delta: 0.05, Records: 1500,
 				MaxTokens: 64, Truncate: "head_tail", Model: "beef",
 			},
+			Method: inference.SWEET, Score: inference.Margin,
 			Labeled: accuracy, Tried: 5, Tuning: 1499, Refused: &refused,
 			Exits: []calibrate.Exit{
 				{Layers: 1, Temperature: 1.25, Right: 0.75, Before: reliability(0.99), After: reliability(0.8)},
@@ -69,7 +70,7 @@ func alone(x calibration) calibration {
 }
 
 func TestReportSaysWhatWasMeasured(t *testing.T) {
-	always := []string{"Calibration of shop", "1,500 certified the ladder; 1,499 others", "seed 7", "at most 64 a text, truncation head_tail", "<code>beef</code>", "<code>feed</code>", "f32", "after, T = 1.25"}
+	always := []string{"Calibration of shop", "1,500 certified the ladder; 1,499 others", "seed 7", "at most 64 a text, truncation head_tail", "<code>beef</code>", "<code>feed</code>", "f32", "sweet; how sure an exit is: margin", "after, T = 1.25"}
 	for _, tt := range []struct {
 		name string
 		x    calibration

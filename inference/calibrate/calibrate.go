@@ -29,6 +29,8 @@ type Records struct {
 // A Result is a ladder with what else is worth knowing about it.
 type Result struct {
 	Ladder  inference.Ladder `json:"ladder"`
+	Method  inference.Method `json:"method"`            // that the model was trained by
+	Score   inference.Score  `json:"score"`             // how sure its exits are
 	Labeled bool             `json:"labeled"`           // the targets of temperatures and of Exits were labels
 	Tried   int              `json:"tried"`             // rungs of the path, full depth included; those beyond the ladder were refused
 	Tuning  int              `json:"tuning"`            // records of the tuning half
@@ -86,7 +88,9 @@ func Run(ctx context.Context, dir *inference.Directory, d inference.Device, r Re
 	if err != nil {
 		return Result{}, err
 	}
-	return o.certify(table.pick(tuning), table.pick(certification), temperatures, dir.Digest), nil
+	result := o.certify(table.pick(tuning), table.pick(certification), temperatures, dir.Digest)
+	result.Method, result.Score = dir.Config.Method, dir.Config.Score
+	return result, nil
 }
 
 // certify makes the ladder from what both halves were measured to be.

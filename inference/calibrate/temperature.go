@@ -1,6 +1,7 @@
 package calibrate
 
 import (
+	"errors"
 	"fmt"
 	"math"
 
@@ -106,7 +107,7 @@ func (s scaling) minimize(start float64) (float64, error) {
 	// that, too, is the minimum.
 	b := result.X[0]
 	if _, slope, _ := s.loss(b); !(math.Abs(slope) <= 1e-6) {
-		return 0, fmt.Errorf("fitting a temperature: stopped at %v where the slope is still %v: %v: %w", 1/b, slope, result.Status, err)
+		return 0, errors.Join(fmt.Errorf("fitting a temperature: stopped at %v where the slope is still %v: %v", 1/b, slope, result.Status), err)
 	}
 	return b, nil
 }
