@@ -67,7 +67,7 @@ without --data at once, results.md and the plots are written from all rows.`,
 	f.IntVar(&s.BatchRows, "batch", 16, "texts in a step")
 	f.Float64Var(&s.Rate, "lr", 2e-4, "highest learning rate; it falls to 0 on a straight line")
 	f.Float64Var(&s.Dropout, "dropout", s.Dropout, "probability that an activation is dropped")
-	f.IntVar(&o.conflict, "conflict", 0, "in runs of ee, measure every so many steps how far the exits' gradients agree, into conflicts.csv; it takes about a step for each exit")
+	f.IntVar(&o.conflict, "conflict", 0, "in runs of ee, measure every so many steps how far the exits' gradients agree, into conflicts.csv; it takes about a step for each exit, which counts as training time")
 	f.StringVar(&o.kernels, "cpu", "auto", "kernel set: avx512, avx2, portable or auto")
 	f.IntVar(&o.threads, "threads", 0, "compute threads of a run; 0 is all cores divided by --jobs")
 	f.IntVar(&o.jobs, "jobs", 1, "runs at a time")
@@ -154,7 +154,7 @@ func runCompare(c *cobra.Command, o compareOptions) error {
 	}
 	err = b.run(c.Context())
 	if c.Context().Err() != nil {
-		return errStopped
+		return errUnfinished
 	}
 	if err != nil {
 		return err
@@ -276,6 +276,9 @@ func (b *comparison) make(ctx context.Context, j job) error {
 	done := b.done[r.result.Key()]
 	b.mu.Unlock()
 	if done {
+		if r.observes() {
+			fmt.Fprintf(b.talk, "%s %s %s seed %d is there already and is not made again, so --conflict measures nothing in it\n", r.result.Task, r.result.Method, r.result.Pool, r.result.Seed)
+		}
 		return nil
 	}
 	if err := r.run(ctx); err != nil {

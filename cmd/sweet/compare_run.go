@@ -12,7 +12,6 @@ import (
 	"sweetspot/inference"
 	"sweetspot/inference/calibrate"
 	"sweetspot/inference/cpu"
-	"sweetspot/inference/token"
 	"sweetspot/inference/train"
 )
 
@@ -22,13 +21,14 @@ type comparisonRun struct {
 	config     inference.Config
 	settings   train.Options
 	words      train.Words
+	data       *train.Data
 	train      []train.Row
 	dev, test  []train.Row
 	result     compare.Run
 	conflicts  []compare.Conflict
 }
 
-// prepare reads the texts of a run and settles all that it is made with.
+// prepare reads the texts of a run and settles all that tells it from others.
 func (b *comparison) prepare(j job) (*comparisonRun, error) {
 	o := b.options
 	data, err := train.ReadData(j.data)
@@ -38,24 +38,16 @@ func (b *comparison) prepare(j job) (*comparisonRun, error) {
 	if len(data.Dev) == 0 || len(data.Test) == 0 {
 		return nil, errors.New("dev.tsv and test.tsv are needed: temperatures are fitted on the one, and the other is reported")
 	}
-	tokens, err := loadTokenizer(o.from)
-	if err != nil {
-		return nil, err
-	}
-	r := &comparisonRun{comparison: b, config: b.initial.Config, settings: o.settings}
-	r.words = train.Words{Unknown: tokens.UNK(), Separator: tokens.SEP()}
+	data.Train = train.Sample(data.Train, o.limit, j.seed)
+	r := &comparisonRun{comparison: b, config: b.initial.Config, settings: o.settings, data: data}
 	r.settings.Seed = j.seed
 	r.shape(data.Labels, j)
 	if err := r.config.Validate(); err != nil {
 		return nil, usagef("model shape: %w", err)
 	}
-	data.Train = train.Sample(data.Train, o.limit, j.seed)
-	if err := r.read(data, tokens, min(o.maxLength, r.config.Positions)); err != nil {
-		return nil, err
-	}
 	r.result.Setting = compare.Setting{
 		Task: filepath.Base(filepath.Clean(j.data)), Method: j.method, Pool: string(j.pool), Seed: j.seed,
-		Rows: len(r.train), Epochs: r.settings.Epochs, Batch: r.settings.BatchRows, Rate: r.settings.Rate,
+		Rows: len(data.Train), Epochs: r.settings.Epochs, Batch: r.settings.BatchRows, Rate: r.settings.Rate, Dropout: r.settings.Dropout,
 		MaxTokens: min(o.maxLength, r.config.Positions), Exits: r.config.Exits, Init: b.digest,
 	}
 	return r, nil
@@ -73,13 +65,19 @@ func (r *comparisonRun) shape(labels []string, j job) {
 	c.Pooling = slices.Repeat([]inference.Pooling{j.pool}, len(c.Exits))
 }
 
-func (r *comparisonRun) read(data *train.Data, tokens *token.Tokenizer, limit int) error {
+// read makes rows of the texts.
+func (r *comparisonRun) read() error {
+	tokens, err := loadTokenizer(r.comparison.options.from)
+	if err != nil {
+		return err
+	}
+	r.words = train.Words{Unknown: tokens.UNK(), Separator: tokens.SEP()}
+	data := r.data
 	for _, part := range []struct {
 		rows     *[]train.Row
 		examples []train.Example
 	}{{&r.train, data.Train}, {&r.dev, data.Dev}, {&r.test, data.Test}} {
-		var err error
-		if *part.rows, err = train.Rows(part.examples, data.Labels, tokens, limit); err != nil {
+		if *part.rows, err = train.Rows(part.examples, data.Labels, tokens, r.result.MaxTokens); err != nil {
 			return err
 		}
 	}
@@ -88,6 +86,9 @@ func (r *comparisonRun) read(data *train.Data, tokens *token.Tokenizer, limit in
 
 // run trains, measures and scores.
 func (r *comparisonRun) run(ctx context.Context) error {
+	if err := r.read(); err != nil {
+		return err
+	}
 	kernels, err := cpu.Select(r.comparison.options.kernels)
 	if err != nil {
 		return usageError{err}
@@ -103,29 +104,43 @@ func (r *comparisonRun) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		for _, set := range []struct {
-			rows    []train.Row
-			answers *exitAnswers
-			counts  bool // its times are reported
-		}{{r.dev, &dev, false}, {r.test, &test, true}} {
-			x, err := r.measure(ctx, t.Directory(), set.rows)
-			if err != nil {
-				return fmt.Errorf("measuring the exits: %w", err)
-			}
-			set.answers.logits = append(set.answers.logits, x.logits...)
-			if set.counts {
-				r.result.StageMillis = append(r.result.StageMillis, x.millis...)
-			}
-		}
-		before := 0
-		if n := len(r.result.Layers); n > 0 {
-			before = r.result.Layers[n-1]
-		}
-		for _, e := range part.Exits {
-			r.result.Layers = append(r.result.Layers, before+e)
+		if err := r.ask(ctx, t.Directory(), &dev, &test); err != nil {
+			return fmt.Errorf("measuring the exits: %w", err)
 		}
 	}
 	r.result.TokensPerSecond = float64(trained) / r.result.TrainSeconds
+	if err := r.temper(dev); err != nil {
+		return err
+	}
+	scoreRun(&r.result, test)
+	return nil
+}
+
+// ask adds what the exits of one model say of the dev and the test texts, and
+// what they cost.
+func (r *comparisonRun) ask(ctx context.Context, dir *inference.Directory, dev, test *exitAnswers) error {
+	x, err := r.measure(ctx, dir, r.dev)
+	if err != nil {
+		return err
+	}
+	dev.logits = append(dev.logits, x.logits...)
+	if x, err = r.measure(ctx, dir, r.test); err != nil {
+		return err
+	}
+	test.logits = append(test.logits, x.logits...)
+	r.result.StageMillis = append(r.result.StageMillis, x.millis...)
+	before := 0
+	if n := len(r.result.Layers); n > 0 {
+		before = r.result.Layers[n-1]
+	}
+	for _, e := range dir.Config.Exits {
+		r.result.Layers = append(r.result.Layers, before+e)
+	}
+	return nil
+}
+
+// temper fits the temperature of every exit to its answers to the dev texts.
+func (r *comparisonRun) temper(dev exitAnswers) error {
 	targets := make([]int, len(dev.labels))
 	for i, l := range dev.labels {
 		targets[i] = int(l)
@@ -137,7 +152,6 @@ func (r *comparisonRun) run(ctx context.Context) error {
 		}
 		r.result.Temperatures = append(r.result.Temperatures, temperature)
 	}
-	scoreRun(&r.result, test)
 	return nil
 }
 
@@ -186,13 +200,17 @@ func (r *comparisonRun) fit(ctx context.Context, e *cpu.Engine, c inference.Conf
 	return t, nil
 }
 
+// observes reports whether the run is to show its exits' conflicts.
+func (r *comparisonRun) observes() bool {
+	return r.comparison.options.conflict > 0 && r.result.Method == string(inference.EarlyExit)
+}
+
 // observe keeps what a run of Early-Exit shows of its exits' conflicts.
 func (r *comparisonRun) observe(t *train.Trainer) error {
-	every := r.comparison.options.conflict
-	if every == 0 || r.result.Method != string(inference.EarlyExit) {
+	if !r.observes() {
 		return nil
 	}
-	return t.Observe(every, func(c train.Conflict) error {
+	return t.Observe(r.comparison.options.conflict, func(c train.Conflict) error {
 		for _, l := range c.Layers {
 			for i, exit := range l.Exits {
 				for k := i + 1; k < len(l.Exits); k++ {

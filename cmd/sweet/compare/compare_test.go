@@ -136,3 +136,43 @@ func TestReportPairsSeeds(t *testing.T) {
 		}
 	}
 }
+
+func TestATaskUnderTwoSettingsCountsOnce(t *testing.T) {
+	var runs []Run
+	for _, c := range []struct {
+		task     string
+		rows     int
+		accuracy float64 // of mm; that of ee is 0.5
+	}{{"desk", 100, 0.6}, {"desk", 200, 0.8}, {"mail", 100, 0.5}} {
+		for method, accuracy := range map[string]float64{"ee": 0.5, "mm": c.accuracy} {
+			r := exampleRun(method, 1, accuracy, 0.75)
+			r.Task, r.Rows = c.task, c.rows
+			runs = append(runs, r)
+		}
+	}
+	slices.SortFunc(runs, func(a, b Run) int { return strings.Compare(a.Method, b.Method) })
+	var text strings.Builder
+	if err := Markdown(&text, runs); err != nil {
+		t.Fatal(err)
+	}
+	// 20 points of one task, by the mean of 10 and 30, and none of the other.
+	if want := "| *all 2* | mean | *mm − ee* |  | **+10.0**"; !strings.Contains(text.String(), want) {
+		t.Errorf("no line %q in:\n%s", want, &text)
+	}
+}
+
+func TestConflictsOfARunThatWasMadeTwiceCountOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "conflicts.csv")
+	c := Conflict{Task: "desk", Pool: "cls", Seed: 1, Step: 10, Layer: 1, Exit: 1, Deeper: 2, Cosine: -0.5, Norm: 1, DeeperNorm: 2}
+	later := c
+	later.Step = 20
+	for _, part := range [][]Conflict{{c}, {c, later}} {
+		if err := AppendConflicts(path, part); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := ReadConflicts(path)
+	if err != nil || !slices.Equal(got, []Conflict{c, later}) {
+		t.Errorf("got %v, %v, want both once", got, err)
+	}
+}

@@ -40,9 +40,20 @@ func AppendConflicts(path string, conflicts []Conflict) error {
 }
 
 // ReadConflicts reads what AppendConflicts wrote. A file that is not there holds
-// none.
+// none. What was measured twice, because the first run did not come to its end,
+// counts once.
 func ReadConflicts(path string) ([]Conflict, error) {
-	return readFile(path, "conflicts", parseConflicts)
+	all, err := readFile(path, "conflicts", parseConflicts)
+	if err != nil {
+		return nil, err
+	}
+	seen := make(map[Conflict]bool, len(all))
+	return slices.DeleteFunc(all, func(c Conflict) bool {
+		c.Cosine, c.Norm, c.DeeperNorm = 0, 0, 0
+		again := seen[c]
+		seen[c] = true
+		return again
+	}), nil
 }
 
 func parseConflicts(r io.Reader) ([]Conflict, error) {

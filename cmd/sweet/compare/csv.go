@@ -32,6 +32,7 @@ var columns = []column{
 	whole("epochs", func(r *Run) *int { return &r.Epochs }),
 	whole("batch", func(r *Run) *int { return &r.Batch }),
 	number("rate", func(r *Run) *float64 { return &r.Rate }),
+	number("dropout", func(r *Run) *float64 { return &r.Dropout }),
 	whole("max_tokens", func(r *Run) *int { return &r.MaxTokens }),
 	wholes("exits", func(r *Run) *[]int { return &r.Exits }),
 	{"init", func(r *Run) string { return r.Init }, func(r *Run, s string) error { r.Init = s; return nil }},

@@ -17,6 +17,7 @@ type Setting struct {
 	Epochs    int
 	Batch     int     // rows a step
 	Rate      float64 // highest learning rate
+	Dropout   float64 // probability that an activation is dropped
 	MaxTokens int
 	Exits     []int  // layers
 	Init      string // digest of the model that it started from, shortened; "random" for none
@@ -51,7 +52,7 @@ type Point struct {
 
 // Key tells runs apart: it is equal for equal settings.
 func (s Setting) Key() string {
-	return fmt.Sprintf("%s/%s/%s/%d/%d/%d/%d/%g/%d/%v/%s", s.Task, s.Method, s.Pool, s.Seed, s.Rows, s.Epochs, s.Batch, s.Rate, s.MaxTokens, s.Exits, s.Init)
+	return fmt.Sprintf("%s/%s/%s/%d/%d/%d/%d/%g/%g/%d/%v/%s", s.Task, s.Method, s.Pool, s.Seed, s.Rows, s.Epochs, s.Batch, s.Rate, s.Dropout, s.MaxTokens, s.Exits, s.Init)
 }
 
 // A Cell is what runs must share to be compared with each other, seed by seed:
@@ -59,7 +60,7 @@ func (s Setting) Key() string {
 type Cell struct {
 	Task, Pool          string
 	Rows, Epochs, Batch int
-	Rate                float64
+	Rate, Dropout       float64
 	MaxTokens           int
 	Exits, Init         string
 }
@@ -67,7 +68,7 @@ type Cell struct {
 // Cell returns the cell of a setting.
 func (s Setting) Cell() Cell {
 	return Cell{
-		Task: s.Task, Pool: s.Pool, Rows: s.Rows, Epochs: s.Epochs, Batch: s.Batch, Rate: s.Rate,
+		Task: s.Task, Pool: s.Pool, Rows: s.Rows, Epochs: s.Epochs, Batch: s.Batch, Rate: s.Rate, Dropout: s.Dropout,
 		MaxTokens: s.MaxTokens, Exits: strings.Trim(fmt.Sprint(s.Exits), "[]"), Init: s.Init,
 	}
 }
@@ -76,7 +77,7 @@ func (s Setting) Cell() Cell {
 func (c Cell) Compare(d Cell) int {
 	return cmp.Or(
 		cmp.Compare(c.Task, d.Task), cmp.Compare(c.Pool, d.Pool), cmp.Compare(c.Rows, d.Rows), cmp.Compare(c.Epochs, d.Epochs),
-		cmp.Compare(c.Batch, d.Batch), cmp.Compare(c.Rate, d.Rate), cmp.Compare(c.MaxTokens, d.MaxTokens),
+		cmp.Compare(c.Batch, d.Batch), cmp.Compare(c.Rate, d.Rate), cmp.Compare(c.Dropout, d.Dropout), cmp.Compare(c.MaxTokens, d.MaxTokens),
 		cmp.Compare(c.Exits, d.Exits), cmp.Compare(c.Init, d.Init),
 	)
 }

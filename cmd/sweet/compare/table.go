@@ -42,8 +42,8 @@ func (t *tables) settings(runs []Run) {
 	t.f("of the first exit to that of full depth. Multi-Model pays for every model that a text runs. Temperatures are fitted on the dev texts.\n")
 	for _, c := range t.cells() {
 		g := t.of(c)[0]
-		t.f("\n- %s, %s: %d training texts, %d test texts, %d epochs, batch %d, learning rate %g, at most %d tokens, exits after %s",
-			c.Task, c.Pool, c.Rows, g.Runs[0].Test, c.Epochs, c.Batch, c.Rate, c.MaxTokens, strings.ReplaceAll(c.Exits, " ", ", "))
+		t.f("\n- %s, %s: %d training texts, %d test texts, %d epochs, batch %d, learning rate %g, dropout %g, at most %d tokens, exits after %s",
+			c.Task, c.Pool, c.Rows, g.Runs[0].Test, c.Epochs, c.Batch, c.Rate, c.Dropout, c.MaxTokens, strings.ReplaceAll(c.Exits, " ", ", "))
 	}
 	t.f("\n")
 }
@@ -160,7 +160,7 @@ func (t *tables) customs() {
 // over all tasks of a pooling.
 func (t *tables) differences() {
 	t.f("\n## Differences to %s, in points\n\n", t.base)
-	t.f("Of runs with the same rows and seed. A task's difference is the mean over its seeds; the lines *all* are means over tasks, with a 95 %% interval\n")
+	t.f("Of runs with the same rows and seed. A cell's difference is the mean over its seeds; the lines *all* are means over tasks, with a 95 %% interval\n")
 	t.f("(Student's t) and in brackets the two-sided p of the exact sign-flip test over tasks.\n")
 	t.head(append(append([]string{"task", "pool", "difference", "seeds"}, t.exitNames()...), "area")...)
 	for _, method := range t.methods() {
@@ -191,7 +191,7 @@ func (t *tables) pools() []string {
 }
 
 func (t *tables) differencesOf(method, pool string) {
-	columns := make([][]float64, t.most()+1) // by exit, then the area: one value a task
+	columns := make([]taskMeans, t.most()+1) // by exit, then the area
 	name := method + " − " + t.base
 	for _, c := range t.cells() {
 		groups := t.of(c)
@@ -215,7 +215,7 @@ func (t *tables) differencesOf(method, pool string) {
 				break
 			}
 			mean, deviation := meanAndDeviation(d)
-			columns[e] = append(columns[e], mean)
+			columns[e].add(c.Task, mean)
 			cells[e] = fmt.Sprintf("%+.1f", mean)
 			if seeds > 1 {
 				cells[e] += fmt.Sprintf(" ± %.1f", deviation)
@@ -225,11 +225,13 @@ func (t *tables) differencesOf(method, pool string) {
 			t.row(append([]string{c.Task, pool, name, strconv.Itoa(seeds)}, cells...))
 		}
 	}
-	if len(columns[len(columns)-1]) < 2 {
+	tasks := len(columns[len(columns)-1].tasks)
+	if tasks < 2 {
 		return
 	}
-	cells := []string{fmt.Sprintf("*all %d*", len(columns[len(columns)-1])), pool, "*" + name + "*", ""}
-	for _, d := range columns {
+	cells := []string{fmt.Sprintf("*all %d*", tasks), pool, "*" + name + "*", ""}
+	for i := range columns {
+		d := columns[i].means()
 		if len(d) < 2 {
 			cells = append(cells, "") // these models have fewer exits
 			continue
@@ -238,6 +240,30 @@ func (t *tables) differencesOf(method, pool string) {
 		cells = append(cells, fmt.Sprintf("**%+.1f** %+.1f…%+.1f (%.3f)", p.Mean, p.Low, p.High, p.P))
 	}
 	t.row(cells)
+}
+
+// taskMeans are one number of every task, the mean where it was compared under
+// several settings.
+type taskMeans struct {
+	tasks  []string
+	values [][]float64 // by task
+}
+
+func (m *taskMeans) add(task string, value float64) {
+	i := slices.Index(m.tasks, task)
+	if i < 0 {
+		i = len(m.tasks)
+		m.tasks, m.values = append(m.tasks, task), append(m.values, nil)
+	}
+	m.values[i] = append(m.values[i], value)
+}
+
+func (m *taskMeans) means() []float64 {
+	means := make([]float64, len(m.tasks))
+	for i, v := range m.values {
+		means[i], _ = meanAndDeviation(v)
+	}
+	return means
 }
 
 // costs writes what training and serving take.
