@@ -58,6 +58,7 @@ type benchReport struct {
 	Tokens    int         `json:"tokens"`
 	Tokenizer float64     `json:"tokenizer_texts_per_second"` // on one core
 	Rungs     []benchRung `json:"rungs"`
+	Problem   string      `json:"problem,omitempty"` // why there is no rung but full depth
 }
 
 // A benchRung is the speed of one rung.
@@ -98,7 +99,7 @@ func runBench(c *cobra.Command, o benchOptions) error {
 	report, err := b.run(c.Context(), o.duration)
 	if err != nil {
 		if c.Context().Err() != nil {
-			return errStopped
+			return errUnfinished
 		}
 		return err
 	}
@@ -145,8 +146,13 @@ func (b *bench) run(ctx context.Context, duration time.Duration) (benchReport, e
 		return r, err
 	}
 	rungs := []int{0}
-	if last := len(b.model.Ladder.Rungs) - 1; last > 0 {
+	switch last := len(b.model.Ladder.Rungs) - 1; {
+	case last > 0:
 		rungs = append(rungs, last)
+	case b.model.LadderProblem != nil:
+		r.Problem = b.model.LadderProblem.Error()
+	default:
+		r.Problem = "the ladder certifies no rung below full depth"
 	}
 	times, layers, err := b.alternate(ctx, runner, rungs, duration)
 	if err != nil {
@@ -234,5 +240,11 @@ func (r benchReport) print(w io.Writer) error {
 	for _, g := range r.Rungs {
 		fmt.Fprintf(t, "%d\t%.2f\t%.0f\t%.0f\t%.2f\t\n", g.Rung, g.Layers, g.TextsPerSecond, g.TokensPerSecond, g.Speedup)
 	}
-	return t.Flush()
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	if r.Problem != "" {
+		fmt.Fprintf(w, "\nfull depth alone: %s\n", r.Problem)
+	}
+	return nil
 }

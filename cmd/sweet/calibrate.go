@@ -144,7 +144,7 @@ func runCalibrate(c *cobra.Command, o calibrateOptions) error {
 	x := calibration{Precision: d.Describe().Precision, Seed: o.seed}
 	if x.Result, err = calibrate.Run(c.Context(), dir, d, records, settings); err != nil {
 		if c.Context().Err() != nil {
-			return errStopped
+			return errUnfinished
 		}
 		return fmt.Errorf("calibrating %s: %w", o.model, err)
 	}

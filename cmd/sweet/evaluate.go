@@ -54,7 +54,7 @@ threshold, the same for all exits.`,
 }
 
 // thresholds of the sweep: above the last every text runs all layers.
-var sweepThresholds = []float64{0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995, 0.999, 1.01}
+var sweepThresholds = []float64{0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995, 0.999, 0.9999, 1.01}
 
 // evaluation is what `sweet evaluate --json` prints.
 type evaluation struct {
@@ -105,7 +105,7 @@ func runEvaluate(c *cobra.Command, o evaluateOptions) error {
 	}
 	x, err := train.Measure(c.Context(), m, rows)
 	if c.Context().Err() != nil {
-		return errStopped
+		return errUnfinished
 	}
 	if err != nil {
 		return fmt.Errorf("measuring %s on %s: %w", o.model, o.data, err)
@@ -211,7 +211,7 @@ func (e *evaluation) print(w io.Writer, layers int, metric train.Metric) error {
 	}
 	fmt.Fprintf(t, "threshold\tmean layers\tsaved\t%s\tagreement\t\n", metric)
 	for _, p := range e.Sweep {
-		fmt.Fprintf(t, "%.3f\t%.2f\t%.1f %%\t%s\t%.2f %%\t\n",
+		fmt.Fprintf(t, "%.4g\t%.2f\t%.1f %%\t%s\t%.2f %%\t\n",
 			p.Threshold, p.MeanLayers, 100*(1-p.MeanLayers/float64(layers)), score(p.Scores, metric), 100*p.Agreement)
 	}
 	return errors.Join(t.Flush())

@@ -26,7 +26,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := newCommand().ExecuteContext(ctx)
 	stop()
-	if err == nil || errors.Is(err, errStopped) {
+	if err == nil || errors.Is(err, errStopped) && !errors.Is(err, errUnfinished) {
 		return
 	}
 	fmt.Fprintln(os.Stderr, "sweet:", err)
@@ -58,6 +58,10 @@ func newCommand() *cobra.Command {
 // errStopped is returned by a command that the user stopped with Ctrl-C after
 // it had put everything in order. It is not a fault.
 var errStopped = errors.New("stopped")
+
+// errUnfinished is returned by a command that was stopped before it had a
+// result, so that what a script would do next with the result is not done.
+var errUnfinished = fmt.Errorf("%w before the end", errStopped)
 
 // A usageError is a mistake in how a command was called.
 type usageError struct{ error }

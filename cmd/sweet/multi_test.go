@@ -26,7 +26,7 @@ func TestSharesOfAMultiModelAreOfAllItsModels(t *testing.T) {
 		want []string // patterns of lines
 	}{
 		{"evaluate", nil, []string{
-			`(?m)^ *1 +1 +\d`, `(?m)^ *2 +4 +\d`, `(?m)^ *0\.000 +1\.00 +75\.0 %`, `(?m)^ *1\.010 +4\.00 +0\.0 %`,
+			`(?m)^ *1 +1 +\d`, `(?m)^ *2 +4 +\d`, `(?m)^ *0 +1\.00 +75\.0 %`, `(?m)^ *1\.01 +4\.00 +0\.0 %`,
 		}},
 		{"calibrate", []string{"--floor", "0.05", "--confidence", "0.5"}, []string{`(?m)^ *0 +4\.00 +0\.0 %`}},
 	} {

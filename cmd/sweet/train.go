@@ -57,6 +57,9 @@ const (
 	feedForwardFlag = "ff"
 )
 
+// scoreFlag says how sure an exit is.
+const scoreFlag = "score"
+
 func newTrainCommand() *cobra.Command {
 	o := trainOptions{settings: train.DefaultOptions()}
 	c := &cobra.Command{
@@ -101,7 +104,7 @@ Ctrl-C saves; the same command with --resume goes on exactly.`,
 	f.IntVar(&o.heads, headsFlag, 0, "attention heads (default width/32)")
 	f.IntVar(&o.feedForward, feedForwardFlag, 0, "feed-forward width (default 4 times the width)")
 	f.StringSliceVar(&o.pool, "pool", []string{string(inference.CLS)}, "what exits read: cls, the first token, or mean, of all tokens; one for all exits or one each")
-	f.StringVar(&o.score, "score", string(inference.MaxProbability), "how sure an exit is of its answer: max_probability, margin between the best two labels, or entropy; kept in config.json")
+	f.StringVar(&o.score, scoreFlag, string(inference.MaxProbability), "how sure an exit is of its answer: max_probability, margin between the best two labels, or entropy; kept in config.json (with --method exits and --freeze-to the default is that of --init)")
 	f.StringVar(&o.vocab, "vocab", "", "vocab.txt, tokenizer.json or model directory (default made of the training texts)")
 	f.IntVar(&o.vocabSize, "vocab-size", 8000, "most pieces of a vocabulary that is made")
 	f.IntVar(&o.maxLength, "max-length", 128, "most tokens of a text; the end of longer ones is left out")
@@ -175,7 +178,10 @@ func (o *trainOptions) check() error {
 	if _, err := train.ParseMetric(o.metric); err != nil {
 		return fmt.Errorf("--metric: %w", err)
 	}
-	return nil
+	if err := inference.Score(o.score).Validate(2); err != nil {
+		return fmt.Errorf("--%s: %w", scoreFlag, err)
+	}
+	return o.recipe.check(len(o.exits))
 }
 
 // A trainRun is a run with all that it works on.
@@ -370,7 +376,7 @@ func (r *trainRun) stop(talk io.Writer) error {
 		return err
 	}
 	fmt.Fprintf(talk, "stopped after step %d of %d; the same command with --resume goes on\n", r.trainer.Done(), r.trainer.Steps())
-	return errStopped
+	return errUnfinished
 }
 
 // trainResult is what `sweet train --json` prints.

@@ -30,6 +30,9 @@ func (o *trainOptions) freeze(c, was *inference.Config, labels []string) error {
 		}
 	}
 	c.Labels = was.Labels
+	if !o.recipe.set(scoreFlag) {
+		c.Score = was.Score
+	}
 	if f.Backbone && !o.recipe.set(unknownFlag) {
 		o.settings.UnknownRate = 0 // what the layers say of a text is then computed once
 	}

@@ -26,7 +26,7 @@ func TestExitsAreAddedToAModelThatStays(t *testing.T) {
 	plain := filepath.Join(t.TempDir(), "plain")
 	was := trainFruit(t, []string{
 		"train", "--data", data, "--out", plain, "--exits", "3", "--pool", "mean", "--width", "32", "--epochs", "4", "--batch", "8",
-		"--lr", "4e-3", "--vocab-size", "120", "--max-length", "16", "--threads", "2", "--json",
+		"--lr", "4e-3", "--vocab-size", "120", "--max-length", "16", "--score", "margin", "--threads", "2", "--json",
 	})
 	more := filepath.Join(t.TempDir(), "more")
 	got := trainFruit(t, []string{
@@ -43,8 +43,8 @@ func TestExitsAreAddedToAModelThatStays(t *testing.T) {
 			t.Errorf("%s has changed", name)
 		}
 	}
-	if c := after.Config; c.Method != "exits" || c.Pooling[2] != inference.Mean || c.Pooling[0] != inference.CLS {
-		t.Errorf("got method %s and pooling %v, want exits and the last as before", c.Method, c.Pooling)
+	if c := after.Config; c.Method != "exits" || c.Pooling[2] != inference.Mean || c.Pooling[0] != inference.CLS || c.Score != inference.Margin {
+		t.Errorf("got method %s, pooling %v and score %s, want exits, and the last pooling and the score as before", c.Method, c.Pooling, c.Score)
 	}
 }
 

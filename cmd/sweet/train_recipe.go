@@ -84,6 +84,22 @@ func (o *recipeOptions) method(exits int) (inference.Method, train.Method, error
 	return name, m, nil
 }
 
+// check reports a method that there is not, and settings that it cannot have,
+// for so many exits, where 0 is a number that is not known yet.
+func (o *recipeOptions) check(exits int) error {
+	if exits == 0 {
+		exits = max(len(o.alpha)+1, len(o.scale), 2)
+	}
+	_, m, err := o.method(exits)
+	if err != nil {
+		return err
+	}
+	if err := m.Validate(exits); err != nil {
+		return fmt.Errorf("--method %s: %w", o.name, err)
+	}
+	return nil
+}
+
 // fits reports a flag that the method has no use for: the paper's methods stand
 // for fixed settings, and config.json keeps nothing but their name.
 func (o *recipeOptions) fits(name inference.Method, m train.Method) error {

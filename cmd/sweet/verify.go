@@ -92,7 +92,7 @@ func runVerify(c *cobra.Command, o verifyOptions) error {
 	}
 	if err := v.run(c.Context()); err != nil {
 		if c.Context().Err() != nil {
-			return errStopped
+			return errUnfinished
 		}
 		return fmt.Errorf("running %s: %w", o.model, err)
 	}

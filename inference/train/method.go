@@ -1,6 +1,7 @@
 package train
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -81,6 +82,14 @@ const (
 type Opening struct {
 	Share float64     `json:"share"` // of the steps, below 1; 0 is none
 	Kind  OpeningKind `json:"kind"`
+}
+
+// Validate reports every setting that makes no sense for a model of so many
+// exits.
+func (m Method) Validate(exits int) error {
+	var errs []error
+	m.validate(exits, func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) })
+	return errors.Join(errs...)
 }
 
 // validate reports through bad every setting that makes no sense for exits
