@@ -14,6 +14,7 @@ import (
 // commits under that generation and no other.
 type assignment struct {
 	k          *Kafka
+	number     int64 // of the assignments of this worker, from 1
 	generation int
 	member     string
 	parts      []*partition
@@ -27,7 +28,7 @@ type assignment struct {
 
 func (k *Kafka) newAssignment(gen *kafka.Generation) *assignment {
 	a := &assignment{
-		k: k, generation: int(gen.ID), member: gen.MemberID,
+		k: k, number: k.assignments.Add(1), generation: int(gen.ID), member: gen.MemberID,
 		idle: make(chan struct{}, 1), found: make(chan struct{}, 1),
 		committed: make(map[*partition]int64),
 	}
@@ -41,6 +42,7 @@ func (k *Kafka) newAssignment(gen *kafka.Generation) *assignment {
 			p := &partition{k: k, topic: topic, id: pa.ID, bytes: size, idle: a.idle, found: a.found, position: pa.Offset}
 			p.records.most = max(largestBody, int(k.intake.InFlightBytes))
 			p.end.Store(-1)
+			p.highest.Store(-1)
 			p.advance()
 			if pa.Offset >= 0 {
 				p.restart()

@@ -79,16 +79,17 @@ type Kafka struct {
 	queue   *queue
 	letters letters
 
-	finish     chan struct{} // closed by Close: nothing more will be settled
-	finishOnce sync.Once
-	ended      chan struct{} // closed when Run has returned
-	started    atomic.Bool
-	identity   atomic.Pointer[identity]
-	connected  atomic.Bool // a member of the group, as last heard
-	complete   atomic.Bool // every topic exists
-	current    atomic.Pointer[assignment]
-	waiting    atomic.Pointer[time.Time] // the oldest unsettled message of the last assignment
-	founding   layout                    // as first joined, without topics that went missing; Run writes it while nobody reads partitions
+	finish      chan struct{} // closed by Close: nothing more will be settled
+	finishOnce  sync.Once
+	ended       chan struct{} // closed when Run has returned
+	started     atomic.Bool
+	identity    atomic.Pointer[identity]
+	connected   atomic.Bool // a member of the group, as last heard
+	complete    atomic.Bool // every topic exists
+	current     atomic.Pointer[assignment]
+	assignments atomic.Int64              // that there have been
+	waiting     atomic.Pointer[time.Time] // the oldest unsettled message of the last assignment
+	founding    layout                    // as first joined, without topics that went missing; Run writes it while nobody reads partitions
 }
 
 // An identity is what message ids begin with.
@@ -115,7 +116,7 @@ func defaultTuning() tuning {
 		dial:         d.DialContext,
 		request:      10 * time.Second,
 		commitEvery:  500 * time.Millisecond,
-		lagEvery:     5 * time.Second,
+		lagEvery:     time.Second,
 		watchEvery:   10 * time.Second,
 		topicEvery:   2 * time.Second,
 		joinBackoff:  time.Second,
@@ -236,11 +237,13 @@ func (k *Kafka) Fetch(ctx context.Context) ([]*pipeline.Message, error) {
 func (k *Kafka) Backlog() pipeline.Backlog {
 	a := k.current.Load()
 	if a == nil {
-		return pipeline.Backlog{}
+		return pipeline.Backlog{Oldest: k.oldest(), Stalled: true}
 	}
-	b := pipeline.Backlog{Oldest: a.oldest()}
+	b := pipeline.Backlog{Oldest: a.oldest(), Epoch: a.number, Stalled: len(a.parts) > 0}
 	for _, p := range a.parts {
 		b.Messages += p.lag()
+		b.Arrived += p.arrived.Load()
+		b.Stalled = b.Stalled && p.failing.Load()
 	}
 	return b
 }

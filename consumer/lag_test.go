@@ -9,6 +9,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"sweetspot/pipeline"
 )
 
 // awaitLag waits until lag_messages of a partition is want.
@@ -61,6 +63,65 @@ func TestLagGrowsWhileIntakePauses(t *testing.T) {
 	w.awaitLag(t, 0, 100)
 	settle(ms...)
 	w.awaitLag(t, 0, 95)
+}
+
+// awaitBacklog waits until the backlog is as want says.
+func (w *worker) awaitBacklog(t *testing.T, want func(pipeline.Backlog) bool) pipeline.Backlog {
+	t.Helper()
+	ctx := limited(t)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		b := w.Backlog()
+		if want(b) {
+			return b
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("backlog %+v is not what is wanted", b)
+		}
+	}
+}
+
+// TestArrivalsAreWhatComesAfterTheAssignment has 101 records in the logs before
+// the worker comes: they are backlog and not arrivals.
+func TestArrivalsAreWhatComesAfterTheAssignment(t *testing.T) {
+	c := newCluster(t, 2)
+	cl := newClient(t, c)
+	produce(t, cl, 0, 100)
+	produce(t, cl, 1, 1)
+	w := startWorker(t, c, func(_ *Config, in *Intake, _ *Parts, _ *tuning) { in.InFlight = 5 })
+	w.take(t, 5) // no more is fetched, so the ends are asked for
+	b := w.awaitBacklog(t, func(b pipeline.Backlog) bool { return b.Messages == 101 })
+	if b.Arrived != 0 || b.Stalled || b.Epoch == 0 {
+		t.Errorf("got %+v, want nothing arrived, in an epoch, and no stall", b)
+	}
+	produce(t, cl, 0, 30)
+	produce(t, cl, 1, 12)
+	w.awaitBacklog(t, func(b pipeline.Backlog) bool { return b.Arrived == 42 && b.Messages == 143 })
+}
+
+func TestABrokerThatRefusesToBeReadStallsTheBacklog(t *testing.T) {
+	c := newCluster(t, 2)
+	produce(t, newClient(t, c), 0, 10)
+	w := startWorker(t, c)
+	settle(w.take(t, 10)...)
+	refusal := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Err: kerr.KafkaStorageError, Count: -1})
+	w.awaitBacklog(t, func(b pipeline.Backlog) bool { return b.Stalled })
+	refusal.Remove()
+	w.awaitBacklog(t, func(b pipeline.Backlog) bool { return !b.Stalled })
+}
+
+func TestHearingOfAnOlderEndIsNoArrival(t *testing.T) {
+	p := &partition{}
+	p.highest.Store(-1)
+	for _, end := range []int64{100, 110, 105, 110, 120} {
+		p.hear(end)
+	}
+	if got := p.arrived.Load(); got != 20 {
+		t.Errorf("%d records arrived, want 20", got)
+	}
 }
 
 func TestAWorkerExportsOnlyTheLagOfItsPartitions(t *testing.T) {

@@ -28,7 +28,10 @@ type partition struct {
 	tracker atomic.Pointer[Tracker] // nil until the start is known; another one where the log begins anew
 	end     atomic.Int64            // one past the last offset in the log, as last heard
 	heard   atomic.Int64            // when that was, in Unix ns
+	highest atomic.Int64            // the highest end of this log heard yet; negative before the first
+	arrived atomic.Int64            // records that the log has grown by since then
 	moved   atomic.Int64            // when there was last nothing to read, or some of it was read, in Unix ms
+	failing atomic.Bool             // the last try to read failed
 
 	// What follows belongs to the reading goroutine.
 	position int64 // the next offset to read; negative until it is known
@@ -142,6 +145,7 @@ func (p *partition) step(ctx context.Context) {
 		p.failed(ctx, errNothing)
 	default:
 		p.advance()
+		p.failing.Store(false)
 		p.trouble.end(p)
 	}
 	pause(ctx, time.Duration(min(res.throttleMS, maxThrottleMS))*time.Millisecond)
@@ -152,10 +156,23 @@ const maxThrottleMS = 5000
 // errNothing is a fetch without records though the log goes on.
 var errNothing = errors.New("the broker sends no records, though there are more")
 
-// hear notes the end of the log.
+// hear notes the end of the log. Of two goroutines that hear of it at once the
+// later may bring the older end, so growth is counted from the highest.
 func (p *partition) hear(end int64) {
 	p.end.Store(end)
 	p.heard.Store(time.Now().UnixNano())
+	for {
+		was := p.highest.Load()
+		if end <= was {
+			return
+		}
+		if p.highest.CompareAndSwap(was, end) {
+			if was >= 0 {
+				p.arrived.Add(end - was)
+			}
+			return
+		}
+	}
 }
 
 // consume hands on every record of a response that is for us.

@@ -32,6 +32,7 @@ func (p *partition) failed(ctx context.Context, err error) {
 	if ctx.Err() != nil {
 		return // we are the cause
 	}
+	p.failing.Store(true)
 	t := &p.trouble
 	if t.failures == 0 {
 		t.since = time.Now()
@@ -154,6 +155,7 @@ func (p *partition) beyond(ctx context.Context, first, end int64) {
 		slog.Int64("start", first))
 	p.k.metrics.gaps.Inc()
 	p.behind = time.Time{}
+	p.highest.Store(end)
 	p.position = first
 	p.restart()
 	poke(p.found)

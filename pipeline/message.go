@@ -85,8 +85,15 @@ type Source interface {
 
 // Backlog is what a source has not handed out or not seen settled yet.
 type Backlog struct {
-	Messages int64     // records between the committed and the end offsets
+	Messages int64     // records between the settled and the end offsets
 	Oldest   time.Time // record time of the oldest unsettled message; zero where there is none
+
+	// Arrived is by how many records the logs have grown, as far as is known,
+	// since what Epoch counts began: another set of partitions makes another
+	// epoch, so what they hold already is not taken for what arrives.
+	Arrived int64
+	Epoch   int64
+	Stalled bool // nothing can be read now, from any partition
 }
 
 // DeadLetters keeps messages that can never be classified.
