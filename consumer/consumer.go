@@ -245,6 +245,7 @@ func (k *Kafka) Backlog() pipeline.Backlog {
 		b.Arrived += p.arrived.Load()
 		b.Stalled = b.Stalled && p.failing.Load()
 	}
+	b.Heard = a.heard()
 	return b
 }
 

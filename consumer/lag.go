@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"log/slog"
+	"math"
 	"strconv"
 	"time"
 )
@@ -39,7 +40,7 @@ func (a *assignment) followEnds(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		stale := a.unheard(time.Now().Add(-a.k.tuning.lagEvery))
+		stale := a.unheard(time.Since(born) - a.k.tuning.lagEvery)
 		if len(stale) == 0 {
 			continue
 		}
@@ -54,12 +55,25 @@ func (a *assignment) followEnds(ctx context.Context) {
 }
 
 // unheard returns the partitions whose end was last heard before t.
-func (a *assignment) unheard(t time.Time) []*partition {
+func (a *assignment) unheard(t time.Duration) []*partition {
 	var stale []*partition
 	for _, p := range a.parts {
-		if p.heard.Load() < t.UnixNano() {
+		if p.heard.Load() < int64(t) {
 			stale = append(stale, p)
 		}
 	}
 	return stale
+}
+
+// heard returns when the end was heard of the partition from which none was
+// heard for longest, and the zero time before all ends are known.
+func (a *assignment) heard() time.Time {
+	oldest := int64(math.MaxInt64)
+	for _, p := range a.parts {
+		oldest = min(oldest, p.heard.Load())
+	}
+	if oldest == 0 || len(a.parts) == 0 {
+		return time.Time{}
+	}
+	return born.Add(time.Duration(oldest))
 }

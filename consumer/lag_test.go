@@ -94,12 +94,14 @@ func TestArrivalsAreWhatComesAfterTheAssignment(t *testing.T) {
 	w := startWorker(t, c, func(_ *Config, in *Intake, _ *Parts, _ *tuning) { in.InFlight = 5 })
 	w.take(t, 5) // no more is fetched, so the ends are asked for
 	b := w.awaitBacklog(t, func(b pipeline.Backlog) bool { return b.Messages == 101 })
-	if b.Arrived != 0 || b.Stalled || b.Epoch == 0 {
-		t.Errorf("got %+v, want nothing arrived, in an epoch, and no stall", b)
+	if b.Arrived != 0 || b.Stalled || b.Epoch == 0 || b.Heard.IsZero() {
+		t.Errorf("got %+v, want nothing arrived, heard at some time, in an epoch, and no stall", b)
 	}
 	produce(t, cl, 0, 30)
 	produce(t, cl, 1, 12)
-	w.awaitBacklog(t, func(b pipeline.Backlog) bool { return b.Arrived == 42 && b.Messages == 143 })
+	w.awaitBacklog(t, func(later pipeline.Backlog) bool {
+		return later.Arrived == 42 && later.Messages == 143 && later.Heard.After(b.Heard)
+	})
 }
 
 func TestABrokerThatRefusesToBeReadStallsTheBacklog(t *testing.T) {

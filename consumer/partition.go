@@ -27,7 +27,7 @@ type partition struct {
 
 	tracker atomic.Pointer[Tracker] // nil until the start is known; another one where the log begins anew
 	end     atomic.Int64            // one past the last offset in the log, as last heard
-	heard   atomic.Int64            // when that was, in Unix ns
+	heard   atomic.Int64            // when that was, in ns from born on; 0 before
 	highest atomic.Int64            // the highest end of this log heard yet; negative before the first
 	arrived atomic.Int64            // records that the log has grown by since then
 	moved   atomic.Int64            // when there was last nothing to read, or some of it was read, in Unix ms
@@ -156,11 +156,14 @@ const maxThrottleMS = 5000
 // errNothing is a fetch without records though the log goes on.
 var errNothing = errors.New("the broker sends no records, though there are more")
 
+// born is a moment from which times are counted on a clock that nobody sets.
+var born = time.Now()
+
 // hear notes the end of the log. Of two goroutines that hear of it at once the
 // later may bring the older end, so growth is counted from the highest.
 func (p *partition) hear(end int64) {
 	p.end.Store(end)
-	p.heard.Store(time.Now().UnixNano())
+	p.heard.Store(int64(time.Since(born)))
 	for {
 		was := p.highest.Load()
 		if end <= was {

@@ -92,6 +92,7 @@ type Backlog struct {
 	// since what Epoch counts began: another set of partitions makes another
 	// epoch, so what they hold already is not taken for what arrives.
 	Arrived int64
+	Heard   time.Time // when the end was heard of the log from which none was heard for longest; zero before all have been
 	Epoch   int64
 	Stalled bool // nothing can be read now, from any partition
 }
