@@ -26,6 +26,7 @@ const patience = 30 * time.Second
 type host struct {
 	opts server.Options
 	srv  *server.Server
+	user string // "name:password@" of those who connect from now on; "" where anybody may
 }
 
 func newHost(t *testing.T, change func(*server.Options)) *host {
@@ -61,7 +62,7 @@ func (h *host) stop() {
 	h.srv.WaitForShutdown()
 }
 
-func (h *host) url() string { return fmt.Sprintf("nats://127.0.0.1:%d", h.opts.Port) }
+func (h *host) url() string { return fmt.Sprintf("nats://%s127.0.0.1:%d", h.user, h.opts.Port) }
 
 // admin returns a client of the test's own.
 func (h *host) admin(t *testing.T) (*nats.Conn, jetstream.JetStream) {

@@ -1,0 +1,166 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// ErrNoState is the error of a [State] that the server does not let the worker
+// have.
+var ErrNoState = errors.New("the server keeps no state for this worker")
+
+// A State is one record that workers share: the value of one key of a JetStream
+// key-value bucket. It outlives the workers. What it holds is their business.
+// Its methods may be called from several goroutines.
+type State struct {
+	j           *JetStream
+	bucket, key string
+	log         *slog.Logger
+}
+
+// State returns the record under key of a bucket, which is made where it is
+// missing. Bucket and key are of letters, digits, - and _.
+func (j *JetStream) State(bucket, key string, log *slog.Logger) *State {
+	return &State{j: j, bucket: bucket, key: key, log: log}
+}
+
+// Follow calls heard with the record as it is, and then whenever it has
+// changed; nil means that there is none. It returns when ctx ends, and before
+// only with ErrNoState. A server that does not answer is asked again and again.
+func (s *State) Follow(ctx context.Context, heard func(record []byte)) error {
+	for told := false; ; {
+		err := s.follow(ctx, heard)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if errors.Is(err, ErrNoState) {
+			return err
+		}
+		if errors.Is(err, errReconnected) {
+			continue
+		}
+		if !told {
+			s.log.WarnContext(ctx, "asking for the shared state again", slog.String("bucket", s.bucket), slog.Any("error", err))
+			told = true
+		}
+		select {
+		case <-time.After(askAgain):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// errReconnected ends a watch that may have missed something. It would find out
+// by itself, but only after a while.
+var errReconnected = errors.New("the connection was lost and is there again")
+
+func (s *State) follow(ctx context.Context, heard func(record []byte)) error {
+	again := s.j.nc.StatusChanged(nats.CONNECTED)
+	defer s.j.nc.RemoveStatusListener(again)
+	kv, err := s.open(ctx)
+	if err != nil {
+		return err
+	}
+	w, err := kv.Watch(ctx, s.key)
+	if err != nil {
+		return s.explain(fmt.Errorf("watching key %s: %w", s.key, err))
+	}
+	defer func() { _ = w.Stop() }() // the subscription ends with the connection at the latest
+	found := false
+	for {
+		select {
+		case e, ok := <-w.Updates():
+			switch {
+			case !ok:
+				return errors.New("the watch has ended")
+			case e == nil: // all that there was has been told
+				if !found {
+					heard(nil)
+				}
+			case e.Operation() == jetstream.KeyValuePut:
+				found = true
+				heard(e.Value())
+			default:
+				found = true
+				heard(nil)
+			}
+		case <-again:
+			return errReconnected
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// Update replaces the record by what change makes of it, nil being none, as if
+// no other worker did so meanwhile: it asks change again where one did. Where
+// change returns nil, the record stays as it is.
+func (s *State) Update(ctx context.Context, change func(record []byte) []byte) error {
+	kv, err := s.open(ctx)
+	for err == nil {
+		var record []byte
+		var revision uint64
+		entry, getErr := kv.Get(ctx, s.key)
+		switch {
+		case getErr == nil:
+			record, revision = entry.Value(), entry.Revision()
+		case !errors.Is(getErr, jetstream.ErrKeyNotFound):
+			return s.explain(fmt.Errorf("reading key %s: %w", s.key, getErr))
+		}
+		changed := change(record)
+		if changed == nil {
+			return nil
+		}
+		if revision == 0 {
+			_, err = kv.Create(ctx, s.key, changed)
+		} else {
+			_, err = kv.Update(ctx, s.key, changed, revision)
+		}
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, jetstream.ErrKeyExists), errors.Is(err, jetstream.ErrKeyRevisionMismatch): // somebody was faster
+			err = nil
+		default:
+			err = s.explain(fmt.Errorf("writing key %s: %w", s.key, err))
+		}
+	}
+	return err
+}
+
+// open finds the bucket, or makes it.
+func (s *State) open(ctx context.Context) (jetstream.KeyValue, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTime)
+	defer cancel()
+	kv, err := s.j.js.KeyValue(ctx, s.bucket)
+	if errors.Is(err, jetstream.ErrBucketNotFound) {
+		kv, err = s.j.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: s.bucket, Description: "what sweetspot workers share"})
+		if errors.Is(err, jetstream.ErrBucketExists) { // another worker was faster, with other settings
+			kv, err = s.j.js.KeyValue(ctx, s.bucket)
+		}
+	}
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	return kv, nil
+}
+
+// explain says of an error whether asking again is of no use. A request that the
+// worker's user may not make is not answered; the refusal arrives apart.
+func (s *State) explain(err error) error {
+	api, isAPI := errors.AsType[*jetstream.APIError](err)
+	refused := isAPI && api.Code >= 400 && api.Code < 500 ||
+		errors.Is(err, jetstream.ErrJetStreamNotEnabled) || errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount) ||
+		errors.Is(err, context.DeadlineExceeded) && errors.Is(s.j.nc.LastError(), nats.ErrPermissionViolation)
+	if refused {
+		return fmt.Errorf("SWEET_STATE_BUCKET=%s: %w: %w", s.bucket, ErrNoState, err)
+	}
+	return fmt.Errorf("bucket %s: %w", s.bucket, err)
+}

@@ -1,0 +1,174 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strconv"
+	"sync"
+	"testing"
+
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// follow sends what s hears until the test ends, "none" where there is no
+// record, and then how following ended.
+func follow(t *testing.T, s *State) (heard <-chan string, ended <-chan error) {
+	t.Helper()
+	texts, end := make(chan string, 100), make(chan error, 1)
+	ctx, stop := context.WithCancel(t.Context())
+	var done sync.WaitGroup
+	done.Go(func() {
+		end <- s.Follow(ctx, func(record []byte) {
+			if record == nil {
+				texts <- "none"
+				return
+			}
+			texts <- string(record)
+		})
+	})
+	t.Cleanup(func() { stop(); done.Wait() })
+	return texts, end
+}
+
+func await(t *testing.T, heard <-chan string, want string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	for {
+		select {
+		case got := <-heard:
+			if got == want {
+				return
+			}
+		case <-ctx.Done():
+			t.Fatalf("never heard %q", want)
+		}
+	}
+}
+
+func set(t *testing.T, s *State, to string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := s.Update(ctx, func([]byte) []byte { return []byte(to) }); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestStateReachesOtherWorkersAndOutlivesThem(t *testing.T) {
+	h := newHost(t, nil)
+	h.stream(t, nil)
+	one, two := open(t, config(h.url())), open(t, config(h.url()))
+	a, b := one.State("shared", "key", slog.New(slog.DiscardHandler)), two.State("shared", "key", slog.New(slog.DiscardHandler))
+	heard, _ := follow(t, b)
+	await(t, heard, "none")
+	set(t, a, "first")
+	await(t, heard, "first")
+	set(t, a, "second")
+	await(t, heard, "second")
+
+	late, _ := follow(t, open(t, config(h.url())).State("shared", "key", slog.New(slog.DiscardHandler)))
+	await(t, late, "second")
+	other, _ := follow(t, two.State("shared", "another", slog.New(slog.DiscardHandler)))
+	await(t, other, "none")
+
+	_, js := h.admin(t)
+	kv, err := js.KeyValue(t.Context(), "shared")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := kv.Delete(t.Context(), "key"); err != nil {
+		t.Fatal(err)
+	}
+	await(t, heard, "none")
+	await(t, late, "none")
+	set(t, b, "third") // where a record was deleted there is one again
+	await(t, heard, "third")
+}
+
+func TestStateIsHeardAcrossARestartOfTheServer(t *testing.T) {
+	h := newHost(t, nil)
+	h.stream(t, nil)
+	s := open(t, config(h.url())).State("shared", "key", slog.New(slog.DiscardHandler))
+	heard, _ := follow(t, s)
+	set(t, s, "before")
+	await(t, heard, "before")
+	h.stop()
+	h.start(t)
+	_, js := h.admin(t)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	kv, err := js.KeyValue(ctx, "shared")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := kv.PutString(ctx, "key", "after"); err != nil {
+		t.Fatal(err)
+	}
+	await(t, heard, "after")
+}
+
+func TestUpdatesOfSeveralWorkersAllCount(t *testing.T) {
+	h := newHost(t, nil)
+	h.stream(t, nil)
+	const workers, each = 4, 10
+	var all sync.WaitGroup
+	for range workers {
+		s := open(t, config(h.url())).State("shared", "count", slog.New(slog.DiscardHandler))
+		all.Go(func() {
+			for range each {
+				err := s.Update(t.Context(), func(record []byte) []byte {
+					n, _ := strconv.Atoi(string(record)) // 0 at first
+					return strconv.AppendInt(nil, int64(n+1), 10)
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	heard, _ := follow(t, open(t, config(h.url())).State("shared", "count", slog.New(slog.DiscardHandler)))
+	await(t, heard, strconv.Itoa(workers*each))
+}
+
+func TestAnUpdateMayLeaveTheRecord(t *testing.T) {
+	h := newHost(t, nil)
+	h.stream(t, nil)
+	s := open(t, config(h.url())).State("shared", "key", slog.New(slog.DiscardHandler))
+	set(t, s, "kept")
+	if err := s.Update(t.Context(), func([]byte) []byte { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	heard, _ := follow(t, s)
+	await(t, heard, "kept")
+}
+
+// TestStateThatIsRefusedSaysSo has a user who may publish results, and ask for
+// their stream, and nothing else.
+func TestStateThatIsRefusedSaysSo(t *testing.T) {
+	h := newHost(t, func(o *server.Options) {
+		o.Users = []*server.User{
+			{Username: "admin", Password: "pw"},
+			{Username: "worker", Password: "pw", Permissions: &server.Permissions{
+				Publish: &server.SubjectPermission{Allow: []string{"sweet.>", "$JS.API.STREAM.INFO.RESULTS", "$JS.API.STREAM.NAMES"}},
+			}},
+		}
+	})
+	h.user = "admin:pw@"
+	h.stream(t, nil)
+	h.user = "worker:pw@"
+	s := open(t, config(h.url())).State("shared", "key", slog.New(slog.DiscardHandler))
+	_, ended := follow(t, s)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	select {
+	case err := <-ended:
+		if !errors.Is(err, ErrNoState) {
+			t.Errorf("got %v, want %v", err, ErrNoState)
+		}
+	case <-ctx.Done():
+		t.Fatal("the refusal is never told")
+	}
+}
