@@ -36,6 +36,9 @@ type Tally struct {
 	Disagreed int // it was another
 }
 
+// and returns t with one audit more, which disagreed d times, 0 or 1.
+func (t Tally) and(d int) Tally { return Tally{t.Agreed + 1 - d, t.Disagreed + d} }
+
 // Audits returns how many audits t has seen.
 func (t Tally) Audits() int { return t.Agreed + t.Disagreed }
 

@@ -10,9 +10,9 @@ import (
 	"sweetspot/pipeline/control"
 )
 
-const record = `{"rung":3,"audits":614,"disagreements":27,"time":"2026-03-01T09:30:00.25Z","worker":"texts-0"}`
+const alarmRecord = `{"rung":3,"audits":614,"disagreements":27,"time":"2026-03-01T09:30:00.25Z","worker":"texts-0"}`
 
-func alarm() control.Alarm {
+func alarmOfRung3() control.Alarm {
 	return control.Alarm{
 		Rung: 3, Audits: 614, Disagreements: 27,
 		Time: time.Date(2026, 3, 1, 9, 30, 0, 250_000_000, time.UTC), Worker: "texts-0",
@@ -20,23 +20,23 @@ func alarm() control.Alarm {
 }
 
 func TestAlarmEncodes(t *testing.T) {
-	a := alarm()
+	a := alarmOfRung3()
 	a.Time = a.Time.In(time.FixedZone("", 2*60*60))
 	got, err := a.Encode()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if string(got) != record {
-		t.Errorf("got %s, want %s", got, record)
+	if string(got) != alarmRecord {
+		t.Errorf("got %s, want %s", got, alarmRecord)
 	}
 }
 
 func TestAlarmDecodes(t *testing.T) {
-	got, err := control.DecodeAlarm([]byte(" " + record + "\n"))
+	got, err := control.DecodeAlarm([]byte(" " + alarmRecord + "\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := alarm(); got != want {
+	if want := alarmOfRung3(); got != want {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
@@ -44,7 +44,7 @@ func TestAlarmDecodes(t *testing.T) {
 // Every field is in the record: one that is added to the type and forgotten in
 // the record would be lost on the way to the next worker.
 func TestAlarmRoundTripsEveryField(t *testing.T) {
-	a := alarm()
+	a := alarmOfRung3()
 	for i := range reflect.TypeFor[control.Alarm]().NumField() {
 		if reflect.ValueOf(a).Field(i).IsZero() {
 			t.Errorf("the test leaves out %s", reflect.TypeFor[control.Alarm]().Field(i).Name)
@@ -65,22 +65,22 @@ func TestAlarmRefusesToDecode(t *testing.T) {
 	}{
 		{"nothing", "", "EOF"},
 		{"no JSON", "rung 3", "invalid character"},
-		{"half a record", record[:40], "unexpected EOF"},
-		{"two records", record + record, "more follows after the record"},
-		{"a stray bracket", record + "}", "more follows after the record"},
-		{"a list", "[" + record + "]", "cannot unmarshal array"},
+		{"half a record", alarmRecord[:40], "unexpected EOF"},
+		{"two records", alarmRecord + alarmRecord, "more follows after the record"},
+		{"a stray bracket", alarmRecord + "}", "more follows after the record"},
+		{"a list", "[" + alarmRecord + "]", "cannot unmarshal array"},
 		{"null", "null", "rung: missing\naudits: missing\ndisagreements: missing\ntime: missing\nworker: missing"},
-		{"an unknown field", strings.Replace(record, "worker", "pod", 1), `unknown field "pod"`},
-		{"no rung", strings.Replace(record, `"rung":3,`, "", 1), "rung: missing"},
-		{"a rung that is null", strings.Replace(record, "3", "null", 1), "rung: missing"},
-		{"a rung in words", strings.Replace(record, "3", `"three"`, 1), "cannot unmarshal string"},
-		{"half a rung", strings.Replace(record, "3", "3.5", 1), "cannot unmarshal number 3.5"},
-		{"full depth", strings.Replace(record, "3", "0", 1), "rung: 0, want at least 1"},
-		{"audits below none", strings.Replace(record, "614", "-1", 1), "audits: -1, want at least 0"},
-		{"more disagreements than audits", strings.Replace(record, "614", "26", 1), "disagreements: 27 of 26 audits"},
-		{"a time of day alone", strings.Replace(record, "2026-03-01T", "", 1), "parsing time"},
-		{"no time", strings.Replace(record, "2026-03-01T09:30:00.25Z", "0001-01-01T00:00:00Z", 1), "time: missing"},
-		{"the year 0", strings.Replace(record, "2026-", "0000-", 1), "time: the year 0"},
+		{"an unknown field", strings.Replace(alarmRecord, "worker", "pod", 1), `unknown field "pod"`},
+		{"no rung", strings.Replace(alarmRecord, `"rung":3,`, "", 1), "rung: missing"},
+		{"a rung that is null", strings.Replace(alarmRecord, "3", "null", 1), "rung: missing"},
+		{"a rung in words", strings.Replace(alarmRecord, "3", `"three"`, 1), "cannot unmarshal string"},
+		{"half a rung", strings.Replace(alarmRecord, "3", "3.5", 1), "cannot unmarshal number 3.5"},
+		{"full depth", strings.Replace(alarmRecord, "3", "0", 1), "rung: 0, want at least 1"},
+		{"audits below none", strings.Replace(alarmRecord, "614", "-1", 1), "audits: -1, want at least 0"},
+		{"more disagreements than audits", strings.Replace(alarmRecord, "614", "26", 1), "disagreements: 27 of 26 audits"},
+		{"a time of day alone", strings.Replace(alarmRecord, "2026-03-01T", "", 1), "parsing time"},
+		{"no time", strings.Replace(alarmRecord, "2026-03-01T09:30:00.25Z", "0001-01-01T00:00:00Z", 1), "time: missing"},
+		{"the year 0", strings.Replace(alarmRecord, "2026-", "0000-", 1), "time: the year 0"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -106,7 +106,7 @@ func TestAlarmRefusesToEncode(t *testing.T) {
 }
 
 func TestAlarmsMerge(t *testing.T) {
-	first := alarm()
+	first := alarmOfRung3()
 	later, lower := first, first
 	later.Time = first.Time.Add(time.Minute)
 	lower.Rung, lower.Time = 2, first.Time.Add(time.Hour)
@@ -152,7 +152,7 @@ func TestAlarmsMergeInAnyOrder(t *testing.T) {
 }
 
 func FuzzDecodeAlarm(f *testing.F) {
-	f.Add([]byte(record))
+	f.Add([]byte(alarmRecord))
 	f.Add([]byte(`{"rung":1,"audits":0,"disagreements":0,"time":"9999-12-31T23:59:59-23:59","worker":""}`))
 	f.Add([]byte(`{"rung":1e3,"worker":"\ud800"}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
