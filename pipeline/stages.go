@@ -21,6 +21,7 @@ type loop struct {
 	running []*bin           // on the device, the one that was queued first at the front
 	freed   time.Time        // when the device was last seen to end a batch
 	closed  bool             // no more rows will come
+	costs   *schedule.Costs  // of the stages' runs
 	view    []schedule.Stage // what the scheduler is told, used again
 
 	predictions []prometheus.Counter // by label; nil where none has been counted yet
@@ -33,10 +34,6 @@ type loop struct {
 type stage struct {
 	free    []*bin
 	waiting []*bin // with rows, the one to run next at the front, the one being filled at the end; unused for the first stage
-
-	// Of its runs, recent ones counting most: the time they took and their
-	// tokens. Small runs, which are mostly overhead, weigh little.
-	seconds, tokens float64
 }
 
 // A bin is a batch with the rows in it.
@@ -80,6 +77,7 @@ func newLoop(p *Pipeline) (*loop, error) {
 	l := &loop{
 		p:           p,
 		stages:      make([]stage, p.parts.Encoder.Stages()),
+		costs:       schedule.NewCosts(p.parts.Encoder.Stages(), p.cfg.BatchTokens),
 		view:        make([]schedule.Stage, p.parts.Encoder.Stages()),
 		predictions: make([]prometheus.Counter, len(p.parts.Labels)),
 	}
@@ -137,8 +135,8 @@ func (l *loop) state(now time.Time) schedule.State {
 		Stages:  l.view,
 		Running: len(l.running), Depth: l.p.parts.Depth, Draining: l.closed,
 	}
-	for i := range l.stages {
-		st := schedule.Stage{Cost: l.stages[i].cost(budget)}
+	for i, cost := range l.costs.Lines() {
+		st := schedule.Stage{Cost: cost}
 		for k, b := range l.stages[i].waiting {
 			st.Tokens += b.tokens
 			st.Deadline = earlier(st.Deadline, b.deadline)
@@ -265,25 +263,12 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// memory is what counts of the runs before a run, where that counts 1.
-const memory = 0.9
-
 func (l *loop) measure(b *bin, took time.Duration) {
 	m := l.p.parts.Metrics.stages[b.stage]
 	m.seconds.Observe(took.Seconds())
 	m.batchTokens.Observe(float64(b.tokens))
 	m.batchRows.Observe(float64(len(b.rows)))
-	st := &l.stages[b.stage]
-	st.seconds = memory*st.seconds + took.Seconds()
-	st.tokens = memory*st.tokens + float64(b.tokens)
-}
-
-// cost is what a run of that many tokens takes; 0 while unknown.
-func (st *stage) cost(tokens int) time.Duration {
-	if st.tokens == 0 {
-		return 0
-	}
-	return time.Duration(st.seconds / st.tokens * float64(tokens) * float64(time.Second))
+	l.costs.Observe(b.stage, b.tokens, took)
 }
 
 // pass packs the rows that stay onto the batches of the next stage: onto the

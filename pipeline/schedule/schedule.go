@@ -1,23 +1,50 @@
-// Package schedule decides which stage of a model runs next.
+// Package schedule decides which stage of a model runs next, and which of the
+// rows that wait are admitted to it.
 //
-// It is told what waits at every stage, what a run costs and how many batches
+// It is told what waits at every stage, what runs cost and how many batches
 // the device holds, and answers with one step: run a stage, wait for the
-// device, or rest. It knows no rows, models, devices or clocks, and keeps
-// nothing between two questions.
+// device, or rest. It knows no texts, models, devices or clocks. [Next] and
+// [Choose] keep nothing between two questions; [Costs] keeps what the runs
+// that it was told of cost.
 //
 // The rule is depth first. Rows deep in the model are nearest to leaving and
 // free the most memory, but a batch is worth the device's time only when it is
 // well filled. So the deepest stage runs that is full enough, or whose rows
 // have waited their share; else new rows are admitted; else the deepest stage
-// that holds any.
+// that holds any. Full enough is where the cost of a run itself, whatever its
+// size, is at most 5 % of it (see [Line.Full]): on a processor almost at once,
+// so rows go through the model one batch after another; on a large device only
+// after several batches have left their survivors.
+//
+// # Room
 //
 // A run's survivors always find room, if every stage has one batch more than
 // the device holds, and if they are put into the batch begun last until one
-// does not fit, then into an empty one. For when a stage is chosen, the next
-// one has at most one batch waiting: with two its rows would be more than one
-// run takes, and it, or a deeper one like it, would have been chosen. Each run
-// under way, there or on its way there, takes one more, and those are fewer
-// than the device holds. So one batch is left.
+// does not fit, then into an empty one. For at every stage but the first, of
+// the batches of one stage,
+//
+//	waiting + running + running one stage before ≤ depth + 1,
+//
+// and the last of these take at most one batch each when they end. Only a
+// choice adds to the sum, one for the stage behind the chosen one. When it is
+// made, that stage has at most one batch waiting: with two its rows would be
+// more than one run takes, so it would be full, and it, or a deeper one like
+// it, would have been chosen. The batches that run are fewer than depth. So the
+// sum is at most 1 + (depth − 1) + 1. How much is full enough does not matter.
+//
+// # Waiting
+//
+// Nor does a row wait for ever. At a stage after the first it is due once it has
+// waited as long as full runs of the stages that remain take together. From
+// then on no shallower stage is chosen until it runs. So what runs before it is
+// the depth batches that run already, and the batches that wait at its own
+// stage and deeper or are on their way there: at most depth + 1 for each stage,
+// as shown above, and each runs at most once at every stage from there to the
+// last. With r stages from the row's to the last, the row thus waits for at most
+//
+//	r + depth + (depth + 1)·(1 + 2 + … + r)
+//
+// full runs. How long a row waits to be admitted is said at [Choose].
 package schedule
 
 import "time"
@@ -34,11 +61,11 @@ type State struct {
 
 // A Stage is what waits at one stage.
 type Stage struct {
-	Tokens   int           // of all rows that wait
-	Next     int           // of those that a run now would take; at most Tokens and Budget
-	Oldest   time.Time     // when the row came that has waited longest
-	Deadline time.Time     // the earliest deadline of its rows; zero where there is none
-	Cost     time.Duration // of a full run; 0 while unknown
+	Tokens   int       // of all rows that wait
+	Next     int       // of those that a run now would take; at most Tokens and Budget
+	Oldest   time.Time // when the row came that has waited longest
+	Deadline time.Time // the earliest deadline of its rows; zero where there is none
+	Cost     Line      // of its runs; zero while unknown
 }
 
 // A Step is what to do next, and why.
@@ -71,10 +98,6 @@ const (
 	NoRows Reason = "no rows" // nothing waits and nothing runs
 )
 
-// enough is the share of the budget from which a batch is worth a run. Below
-// it the rest of one shallower run's survivors usually fits.
-const enough = 0.75
-
 // Next chooses a step. While rows wait and the device is free, it is a run.
 func Next(s State) Step {
 	if s.Running >= s.Depth {
@@ -98,7 +121,7 @@ func (s State) choose() (stage int, reason Reason, pressing bool) {
 	var remaining time.Duration // of a run of each stage from i to the last
 	for i := len(s.Stages) - 1; i > 0; i-- {
 		st := s.Stages[i]
-		remaining += st.Cost
+		remaining += st.Cost.Time(s.Budget)
 		switch {
 		case st.Tokens == 0:
 		case s.full(st):
@@ -121,7 +144,7 @@ func (s State) choose() (stage int, reason Reason, pressing bool) {
 // full reports whether st is worth a run. Rows that wait beyond the next run
 // are there because that run is as full as it can be.
 func (s State) full(st Stage) bool {
-	return float64(st.Tokens) >= enough*float64(s.Budget) || st.Tokens > st.Next
+	return st.Tokens >= st.Cost.Full(s.Budget) || st.Tokens > st.Next
 }
 
 // due reports whether st's rows should wait no longer, when all that remains

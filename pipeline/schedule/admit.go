@@ -1,0 +1,110 @@
+package schedule
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// An Admission is all that the choice of new rows depends on.
+type Admission struct {
+	Now    time.Time
+	Budget int           // tokens of one run; no row has more
+	Pass   time.Duration // of a full run of every stage together; 0 while unknown
+	Rows   []Row         // the window: rows that wait to be admitted, in the order in which they came
+}
+
+// A Row waits to be admitted.
+type Row struct {
+	Tokens     int
+	Came       time.Time
+	Deadline   time.Time // zero where there is none
+	BestEffort bool      // others go before it
+}
+
+// The patience of rows, in passes.
+const (
+	patience = 1 // of one that waits in the order of lengths
+	yielding = 4 // of a best-effort one
+	lead     = 5 // of one whose deadline is near, taken off: it goes before all that came so much earlier
+)
+
+// Choose returns the places in a.Rows of the rows that the next run of the first
+// stage takes, in their order. Together they have at most Budget tokens, and
+// while any row waits there is at least one.
+//
+// First come the rows that are due, the one that has been due longest at the
+// front. A row is due one pass after it came, a best-effort row four passes
+// after. Where no more than the time of a pass is left to a row's deadline, it
+// has been due since five passes before the deadline, so it goes before all but
+// those that have waited very long; a deadline that has passed is none. Then
+// come strict and standard rows, then best-effort ones, the shortest first: a
+// run of rows of like length that answers many of them for the same time.
+// Where a row does not fit, shorter ones behind it fill the run.
+//
+// So of what comes later than six passes after a row (best-effort: nine),
+// whatever its tier and deadline, nothing takes room that the row could have.
+func Choose(a Admission) []int {
+	order := make([]place, len(a.Rows))
+	tokens := 0
+	for i, r := range a.Rows {
+		order[i] = a.place(i, r)
+		tokens += r.Tokens
+	}
+	if tokens > a.Budget { // else all go, in whatever order
+		slices.SortFunc(order, place.compare)
+	}
+	chosen := make([]int, 0, len(order))
+	room := a.Budget
+	for _, p := range order {
+		if p.tokens <= room {
+			room -= p.tokens
+			chosen = append(chosen, p.row)
+		}
+	}
+	return chosen
+}
+
+// A place is where a row stands among those that wait.
+type place struct {
+	row    int // in Admission.Rows
+	tokens int
+	turn   turn
+	due    time.Duration // from now; what is due already is negative or 0
+}
+
+// A turn is one of the parts of the order.
+type turn uint8
+
+const (
+	overdue turn = iota
+	ordinary
+	bestEffort
+)
+
+func (a Admission) place(i int, r Row) place {
+	age := a.Now.Sub(r.Came)
+	wait, turn := patience*a.Pass, ordinary
+	if r.BestEffort {
+		wait, turn = yielding*a.Pass, bestEffort
+	}
+	due := wait - age
+	if left := r.Deadline.Sub(a.Now); !r.Deadline.IsZero() && left > 0 && left <= a.Pass {
+		due = min(due, left-lead*a.Pass)
+	}
+	if due <= 0 {
+		turn = overdue
+	}
+	return place{row: i, tokens: r.Tokens, turn: turn, due: due}
+}
+
+// compare is negative where p goes before q. Rows that are alike go as they came.
+func (p place) compare(q place) int {
+	if c := cmp.Compare(p.turn, q.turn); c != 0 {
+		return c
+	}
+	if p.turn == overdue {
+		return cmp.Or(cmp.Compare(p.due, q.due), cmp.Compare(p.row, q.row))
+	}
+	return cmp.Or(cmp.Compare(p.tokens, q.tokens), cmp.Compare(p.row, q.row))
+}

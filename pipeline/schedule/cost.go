@@ -1,0 +1,102 @@
+package schedule
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"time"
+)
+
+// A Line is what a run of one stage takes: Base + PerToken·T seconds over T
+// tokens. The zero Line is one that is not known.
+type Line struct {
+	Base     float64 // seconds of every run, whatever its size; not negative
+	PerToken float64 // seconds; not negative
+}
+
+// Time is what a run over so many tokens takes.
+func (l Line) Time(tokens int) time.Duration { return duration(l.seconds(tokens)) }
+
+func (l Line) seconds(tokens int) float64 { return l.Base + l.PerToken*float64(tokens) }
+
+// duration is a number of seconds, at most the longest duration there is.
+func duration(seconds float64) time.Duration {
+	return time.Duration(min(seconds*float64(time.Second), math.MaxInt64/2))
+}
+
+const (
+	// overhead is the share of a full run's time that its Base is at most.
+	overhead = 0.05
+	// worth is how many times its Base a full run's tokens cost at least.
+	worth = (1 - overhead) / overhead
+	// guess is the share of the budget from which a run of unknown cost is full.
+	// Below it the rest of one shallower run's survivors usually fits.
+	guess = 0.75
+)
+
+// Full returns the tokens from which a run is worth the device's time, from 1
+// to the budget: Base is at most 5 % of it from T = 19·Base/PerToken on. On a
+// processor that is a few rows, on a large device most of the budget. Where the
+// line is not known it is 3/4 of the budget.
+func (l Line) Full(budget int) int {
+	if l == (Line{}) {
+		l = unknown(budget)
+	}
+	tokens := math.Ceil(worth * l.Base / l.PerToken) // +Inf where nothing is per token
+	return max(1, int(min(tokens, float64(budget))))
+}
+
+// unknown is a line of which only the shape is assumed: tokens cost 1 each.
+func unknown(budget int) Line {
+	return Line{Base: guess * float64(budget) / worth, PerToken: 1}
+}
+
+// A Sample is a run that was timed.
+type Sample struct {
+	Tokens int
+	Took   time.Duration
+}
+
+// Fit returns the line of a stage of which runs of several sizes were timed,
+// each size more than once. It reports false where fewer than two sizes took
+// any time.
+//
+// What else a machine does only ever makes a run longer, so of each size only
+// the shortest run counts. The line is that of the least squares of the
+// relative errors: a small run says as much of Base as a large one of PerToken.
+// Neither is negative; where that is the better fit, it is 0.
+func Fit(runs []Sample) (Line, bool) {
+	runs = shortest(runs)
+	if len(runs) < 2 {
+		return Line{}, false
+	}
+	var n, t, tt, s, ts float64 // sums of 1, T, T², seconds and T·seconds, each over seconds²
+	for _, r := range runs {
+		tokens, seconds := float64(r.Tokens), r.Took.Seconds()
+		weight := 1 / (seconds * seconds)
+		n += weight
+		t += weight * tokens
+		tt += weight * tokens * tokens
+		s += weight * seconds
+		ts += weight * tokens * seconds
+	}
+	det := n*tt - t*t // positive: the sizes differ
+	l := Line{Base: (tt*s - t*ts) / det, PerToken: (n*ts - t*s) / det}
+	switch {
+	case l.Base < 0:
+		l = Line{PerToken: ts / tt}
+	case l.PerToken < 0:
+		l = Line{Base: s / n}
+	}
+	return l, true
+}
+
+// shortest returns the shortest run of every size, by size. Runs that took no
+// time say nothing.
+func shortest(runs []Sample) []Sample {
+	runs = slices.DeleteFunc(slices.Clone(runs), func(r Sample) bool { return r.Took <= 0 })
+	slices.SortFunc(runs, func(a, b Sample) int {
+		return cmp.Or(cmp.Compare(a.Tokens, b.Tokens), cmp.Compare(a.Took, b.Took))
+	})
+	return slices.CompactFunc(runs, func(a, b Sample) bool { return a.Tokens == b.Tokens })
+}
