@@ -43,6 +43,7 @@ import (
 
 	"sweetspot/inference"
 	"sweetspot/inference/token"
+	"sweetspot/pipeline/schedule"
 )
 
 // Parts is what a pipeline is put together from.
@@ -72,6 +73,9 @@ type Pipeline struct {
 	rung     func() uint8           // under which a row is admitted now, unless it is strict
 	rows     sync.Pool              // of *row, for their buffers
 	inHand   atomic.Int64           // messages fetched and not settled
+
+	loop  *loop                           // of Warm, then of Run; nil before
+	lines atomic.Pointer[[]schedule.Line] // what the stages' runs cost now; nil while there is no loop
 }
 
 // New returns a pipeline over the given parts. Its errors are configuration

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"sweetspot/pipeline/schedule"
 )
 
 // TestRowsAnswerAsIfAlone plays random texts, tiers, rungs, batch sizes and
@@ -31,6 +33,14 @@ func TestRowsAnswerAsIfAlone(t *testing.T) {
 				parts.Depth = 1 + r.IntN(2)
 			})
 			rig.script.takes = time.Duration(r.IntN(3)) * time.Second
+			for range rig.script.stages {
+				rig.script.costs = append(rig.script.costs, schedule.Line{Base: r.Float64(), PerToken: r.Float64() / 100})
+			}
+			if r.IntN(2) == 0 {
+				if err := rig.Warm(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
 			rung := rand.New(rand.NewPCG(seed, 1))
 			rig.rung = func() uint8 { return uint8(rung.IntN(len(rungs))) }
 			fails := rand.New(rand.NewPCG(seed, 2))
@@ -61,11 +71,12 @@ func randomMessage(r *rand.Rand) Message {
 	}
 	b.WriteString([]string{"no", "yes"}[r.IntN(2)])
 	m := Message{Value: []byte(b.String())}
-	if r.IntN(5) == 0 {
-		m.Headers = []Header{{"sweet-tier", []byte("strict")}}
+	if tiers := []Tier{Strict, BestEffort}; r.IntN(3) == 0 {
+		m.Headers = []Header{{"sweet-tier", []byte(tiers[r.IntN(2)])}}
 	}
 	if r.IntN(5) == 0 {
-		m.Headers = append(m.Headers, Header{"sweet-deadline", []byte(time.Now().Add(time.Second).Format(time.RFC3339))})
+		at := time.Now().Add(time.Duration(r.IntN(5)-1) * time.Second)
+		m.Headers = append(m.Headers, Header{"sweet-deadline", []byte(at.Format(time.RFC3339))})
 	}
 	return m
 }

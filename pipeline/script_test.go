@@ -16,6 +16,7 @@ import (
 
 	"sweetspot/inference"
 	"sweetspot/inference/token"
+	"sweetspot/pipeline/schedule"
 )
 
 // The texts of these tests are scripts: "2 5 9 yes" is a row with confidence 0.2
@@ -56,10 +57,12 @@ func answer(ids []int32, stage int) inference.Exit {
 	return e
 }
 
-// A script is an encoder that plays its texts. Each run takes the given time.
+// A script is an encoder that plays its texts. Each run takes the given time, and
+// what its stage and its tokens cost.
 type script struct {
 	stages int
 	takes  time.Duration
+	costs  []schedule.Line
 	fail   func(stage int) error // at Wait
 	breaks *inference.Exit       // the answer to every row, where set
 
@@ -111,9 +114,13 @@ func (b *scriptBatch) Take(from Batch, rows []int) error {
 }
 
 func (b *scriptBatch) Wait(ctx context.Context) error {
-	if b.script.takes > 0 {
+	takes := b.script.takes
+	if b.script.costs != nil {
+		takes += b.script.costs[b.stage].Time(b.tokens())
+	}
+	if takes > 0 {
 		select {
-		case <-time.After(b.script.takes):
+		case <-time.After(takes):
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
@@ -144,10 +151,16 @@ func (b *scriptBatch) Scores(row int) []float32 {
 	return s
 }
 
-func (b *scriptBatch) Reset() {
+func (b *scriptBatch) tokens() int {
+	n := 0
 	for _, r := range b.rows {
-		b.room += len(r.Tokens)
+		n += len(r.Tokens)
 	}
+	return n
+}
+
+func (b *scriptBatch) Reset() {
+	b.room += b.tokens()
 	b.rows, b.exits = b.rows[:0], b.exits[:0]
 }
 

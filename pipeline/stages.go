@@ -15,14 +15,16 @@ import (
 // stages or runs. Package schedule decides what it does next.
 type loop struct {
 	p       *Pipeline
-	queue   []*row // waiting to be admitted, in the order in which they came
+	queue   []*row // waiting to be admitted, as they came
 	queued  int    // their tokens
 	stages  []stage
 	running []*bin           // on the device, the one that was queued first at the front
 	freed   time.Time        // when the device was last seen to end a batch
 	closed  bool             // no more rows will come
-	costs   *schedule.Costs  // of the stages' runs
-	view    []schedule.Stage // what the scheduler is told, used again
+	costs   *schedule.Costs  // what the stages' runs cost
+	lines   []schedule.Line  // what costs says now, never changed in place
+	view    []schedule.Stage // what the scheduler is told of the stages, used again
+	window  []schedule.Row   // and of the queue
 
 	predictions []prometheus.Counter // by label; nil where none has been counted yet
 	shown       int                  // labels with a series of their own
@@ -50,7 +52,7 @@ type bin struct {
 // encoder. An error is the device's, and fatal.
 func (p *Pipeline) classify(ctx context.Context, in <-chan []*row, out chan<- []Result) error {
 	defer close(out)
-	l, err := newLoop(p)
+	l, err := p.stageLoop()
 	if err != nil {
 		return err
 	}
@@ -73,6 +75,19 @@ func (p *Pipeline) classify(ctx context.Context, in <-chan []*row, out chan<- []
 	}
 }
 
+// stageLoop returns the stage loop, which Warm may have made.
+func (p *Pipeline) stageLoop() (*loop, error) {
+	if p.loop != nil {
+		return p.loop, nil
+	}
+	l, err := newLoop(p)
+	if err != nil {
+		return nil, err
+	}
+	p.loop = l
+	return l, nil
+}
+
 func newLoop(p *Pipeline) (*loop, error) {
 	l := &loop{
 		p:           p,
@@ -93,12 +108,13 @@ func newLoop(p *Pipeline) (*loop, error) {
 			l.stages[i].free = append(l.stages[i].free, &bin{stage: i, batch: b})
 		}
 	}
+	l.tell()
 	return l, nil
 }
 
-// takeIn takes the rows that are ready, until there are enough for a run.
+// takeIn takes the rows that are ready, until there are enough to choose from.
 func (l *loop) takeIn(in <-chan []*row) {
-	for !l.closed && l.queued < l.p.cfg.BatchTokens {
+	for !l.closed && l.queued < window*l.p.cfg.BatchTokens {
 		select {
 		case rows, ok := <-in:
 			l.enqueue(rows, ok)
@@ -135,7 +151,7 @@ func (l *loop) state(now time.Time) schedule.State {
 		Stages:  l.view,
 		Running: len(l.running), Depth: l.p.parts.Depth, Draining: l.closed,
 	}
-	for i, cost := range l.costs.Lines() {
+	for i, cost := range l.lines {
 		st := schedule.Stage{Cost: cost}
 		for k, b := range l.stages[i].waiting {
 			st.Tokens += b.tokens
@@ -160,11 +176,12 @@ func earlier(a, b time.Time) time.Time {
 
 // run hands the next batch of a stage to the device.
 func (l *loop) run(ctx context.Context, i int) error {
-	b, err := l.next(i)
+	now := time.Now()
+	b, err := l.next(i, now)
 	if err != nil {
 		return err
 	}
-	b.queued = time.Now()
+	b.queued = now
 	if i == 0 {
 		for _, r := range b.rows {
 			r.started = b.queued
@@ -178,49 +195,16 @@ func (l *loop) run(ctx context.Context, i int) error {
 }
 
 // next returns the batch that a run of stage i takes.
-func (l *loop) next(i int) (*bin, error) {
+func (l *loop) next(i int, now time.Time) (*bin, error) {
 	st := &l.stages[i]
 	if i == 0 {
 		b := st.free[len(st.free)-1]
 		st.free = st.free[:len(st.free)-1]
-		return b, l.admit(b)
+		return b, l.admit(b, now)
 	}
 	b := st.waiting[0]
 	st.waiting = slices.Delete(st.waiting, 0, 1)
 	return b, nil
-}
-
-// admit fills b with the rows that have waited longest, and gives them their
-// rung.
-func (l *loop) admit(b *bin) error {
-	rung := l.p.rung()
-	n, truncated := 0, 0
-	for _, r := range l.queue {
-		r.rung = rung
-		if r.tier == Strict {
-			r.rung = 0
-		}
-		ok, err := b.batch.Add(r.input())
-		if err != nil {
-			return fmt.Errorf("admitting a row of %d tokens: %w", len(r.tokens), err)
-		}
-		if !ok {
-			break
-		}
-		b.put(r)
-		if r.truncated {
-			truncated++
-		}
-		n++
-	}
-	if n == 0 {
-		return fmt.Errorf("admitting a row of %d tokens: an empty batch has no room for it", len(l.queue[0].tokens))
-	}
-	l.queue = slices.Delete(l.queue, 0, n)
-	l.queued -= b.tokens
-	l.p.parts.Metrics.tokens.Add(float64(b.tokens))
-	l.p.parts.Metrics.truncated.Add(float64(truncated))
-	return nil
 }
 
 func (b *bin) put(r *row) {
@@ -269,6 +253,14 @@ func (l *loop) measure(b *bin, took time.Duration) {
 	m.batchTokens.Observe(float64(b.tokens))
 	m.batchRows.Observe(float64(len(b.rows)))
 	l.costs.Observe(b.stage, b.tokens, took)
+	l.tell()
+}
+
+// tell shows the world what runs cost now.
+func (l *loop) tell() {
+	lines := l.costs.Lines()
+	l.lines = lines
+	l.p.lines.Store(&lines)
 }
 
 // pass packs the rows that stay onto the batches of the next stage: onto the

@@ -57,8 +57,8 @@ func (e ConfigError) Error() string { return e.Err.Error() }
 func (e ConfigError) Unwrap() error { return e.Err }
 
 // Open puts a worker together: it reads the model, opens the device and the
-// port for /metrics, and connects to NATS. A server that is down is waited for
-// until ctx ends. Settings that cannot work are [ConfigError]s.
+// port for /metrics, connects to NATS and times the model's stages. A server
+// that is down is waited for until ctx ends. Settings that cannot work are [ConfigError]s.
 func Open(ctx context.Context, cfg config.Config, o Options) (*Worker, error) {
 	w := &Worker{cfg: cfg, opts: o}
 	if err := w.open(ctx); err != nil {
@@ -93,7 +93,13 @@ func (w *Worker) open(ctx context.Context) (err error) {
 		return err
 	}
 	w.results.Store(results)
-	return w.newPipeline()
+	if err := w.newPipeline(); err != nil {
+		return err
+	}
+	if err := w.pipeline.Warm(ctx); err != nil {
+		return fmt.Errorf("warming up: %w", err)
+	}
+	return nil
 }
 
 func (w *Worker) newPipeline() (err error) {

@@ -57,20 +57,21 @@ func Choose(a Admission) []int {
 	chosen := make([]int, 0, len(order))
 	room := a.Budget
 	for _, p := range order {
-		if p.tokens <= room {
-			room -= p.tokens
-			chosen = append(chosen, p.row)
+		if n := int(p.tokens); n <= room {
+			room -= n
+			chosen = append(chosen, int(p.row))
 		}
 	}
 	return chosen
 }
 
-// A place is where a row stands among those that wait.
+// A place is where a row stands among those that wait: by its turn, then by its
+// rank, which is the time until it is due where it is overdue, else its tokens,
+// then as it came.
 type place struct {
-	row    int // in Admission.Rows
-	tokens int
-	turn   turn
-	due    time.Duration // from now; what is due already is negative or 0
+	row, tokens int32
+	turn        turn
+	rank        int64
 }
 
 // A turn is one of the parts of the order.
@@ -83,28 +84,30 @@ const (
 )
 
 func (a Admission) place(i int, r Row) place {
-	age := a.Now.Sub(r.Came)
-	wait, turn := patience*a.Pass, ordinary
+	p := place{row: int32(i), tokens: int32(r.Tokens), turn: ordinary, rank: int64(r.Tokens)}
+	wait := patience * a.Pass
 	if r.BestEffort {
-		wait, turn = yielding*a.Pass, bestEffort
+		wait, p.turn = yielding*a.Pass, bestEffort
 	}
-	due := wait - age
-	if left := r.Deadline.Sub(a.Now); !r.Deadline.IsZero() && left > 0 && left <= a.Pass {
-		due = min(due, left-lead*a.Pass)
+	due := wait - a.Now.Sub(r.Came)
+	if !r.Deadline.IsZero() {
+		if left := r.Deadline.Sub(a.Now); left > 0 && left <= a.Pass {
+			due = min(due, left-lead*a.Pass)
+		}
 	}
 	if due <= 0 {
-		turn = overdue
+		p.turn, p.rank = overdue, int64(due)
 	}
-	return place{row: i, tokens: r.Tokens, turn: turn, due: due}
+	return p
 }
 
-// compare is negative where p goes before q. Rows that are alike go as they came.
+// compare is negative where p goes before q.
 func (p place) compare(q place) int {
-	if c := cmp.Compare(p.turn, q.turn); c != 0 {
-		return c
+	switch {
+	case p.turn != q.turn:
+		return int(p.turn) - int(q.turn)
+	case p.rank != q.rank:
+		return cmp.Compare(p.rank, q.rank)
 	}
-	if p.turn == overdue {
-		return cmp.Or(cmp.Compare(p.due, q.due), cmp.Compare(p.row, q.row))
-	}
-	return cmp.Or(cmp.Compare(p.tokens, q.tokens), cmp.Compare(p.row, q.row))
+	return int(p.row) - int(q.row)
 }

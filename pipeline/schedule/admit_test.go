@@ -154,3 +154,20 @@ func TestShortRowsFirstAnswerMoreInTheSameTime(t *testing.T) {
 		t.Logf("rows wait %v on average, in the order in which they came %v", short, came)
 	}
 }
+
+// BenchmarkChoose has as many rows in the window as a fetch brings on top of two
+// budgets, none of which is due.
+func BenchmarkChoose(b *testing.B) {
+	r := rand.New(rand.NewPCG(11, 11))
+	now := time.Unix(1000, 0)
+	a := schedule.Admission{Now: now, Budget: 2048, Pass: time.Second}
+	for range 480 {
+		a.Rows = append(a.Rows, waits(now, 10+r.IntN(16), r.IntN(20)))
+	}
+	b.ReportAllocs()
+	chosen := 0
+	for b.Loop() {
+		chosen += len(schedule.Choose(a))
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(chosen), "ns/row")
+}

@@ -19,9 +19,9 @@ func (l Line) Time(tokens int) time.Duration { return duration(l.seconds(tokens)
 
 func (l Line) seconds(tokens int) float64 { return l.Base + l.PerToken*float64(tokens) }
 
-// duration is a number of seconds, at most the longest duration there is.
+// duration is a number of seconds to the nanosecond, at most a century or so.
 func duration(seconds float64) time.Duration {
-	return time.Duration(min(seconds*float64(time.Second), math.MaxInt64/2))
+	return time.Duration(min(math.Round(seconds*float64(time.Second)), math.MaxInt64/2))
 }
 
 const (
@@ -62,33 +62,25 @@ type Sample struct {
 // any time.
 //
 // What else a machine does only ever makes a run longer, so of each size only
-// the shortest run counts. The line is that of the least squares of the
-// relative errors: a small run says as much of Base as a large one of PerToken.
-// Neither is negative; where that is the better fit, it is 0.
+// the shortest run counts. Base is what the two smallest sizes leave to no
+// tokens at all: in larger runs it is lost, and where those outgrow a cache they
+// take more a token. PerToken is that of the least squares of the relative
+// errors over all sizes. Neither is negative.
 func Fit(runs []Sample) (Line, bool) {
 	runs = shortest(runs)
 	if len(runs) < 2 {
 		return Line{}, false
 	}
-	var n, t, tt, s, ts float64 // sums of 1, T, T², seconds and T·seconds, each over seconds²
+	t0, t1 := runs[0].Took.Seconds(), runs[1].Took.Seconds()
+	n0, n1 := float64(runs[0].Tokens), float64(runs[1].Tokens)
+	base := within((t0*n1-t1*n0)/(n1-n0), 0, t0)
+	var above, squares float64 // sums of T·(seconds − Base) and T², each over seconds²
 	for _, r := range runs {
 		tokens, seconds := float64(r.Tokens), r.Took.Seconds()
-		weight := 1 / (seconds * seconds)
-		n += weight
-		t += weight * tokens
-		tt += weight * tokens * tokens
-		s += weight * seconds
-		ts += weight * tokens * seconds
+		above += tokens * (seconds - base) / (seconds * seconds)
+		squares += tokens * tokens / (seconds * seconds)
 	}
-	det := n*tt - t*t // positive: the sizes differ
-	l := Line{Base: (tt*s - t*ts) / det, PerToken: (n*ts - t*s) / det}
-	switch {
-	case l.Base < 0:
-		l = Line{PerToken: ts / tt}
-	case l.PerToken < 0:
-		l = Line{Base: s / n}
-	}
-	return l, true
+	return Line{Base: base, PerToken: max(0, above/squares)}, true
 }
 
 // shortest returns the shortest run of every size, by size. Runs that took no

@@ -46,8 +46,9 @@ func TestFit(t *testing.T) {
 		{"the shortest of every size", []schedule.Sample{
 			run(32, 5000), run(512, 1566), run(32, 126), run(32, 127), run(512, 90_000),
 		}, schedule.Line{Base: 30e-6, PerToken: 3e-6}},
-		{"larger runs cost more a token", []schedule.Sample{run(100, 100), run(200, 200), run(400, 800)}, schedule.Line{PerToken: 10. / 9 * 1e-6}},
-		{"larger runs cost less", []schedule.Sample{run(100, 200), run(200, 100)}, schedule.Line{Base: 120e-6}},
+		{"larger runs cost more a token", []schedule.Sample{run(100, 100), run(200, 250), run(400, 800)}, schedule.Line{PerToken: 230. / 189 * 1e-6}},
+		{"small runs cost the same", []schedule.Sample{run(100, 200), run(200, 200), run(1000, 200)}, schedule.Line{Base: 200e-6}},
+		{"larger runs cost less", []schedule.Sample{run(100, 200), run(200, 100), run(400, 100)}, schedule.Line{Base: 200e-6}},
 		{"runs that took no time say nothing", []schedule.Sample{
 			run(16, 0), run(32, 126), run(64, 0), run(512, 1566),
 		}, schedule.Line{Base: 30e-6, PerToken: 3e-6}},
