@@ -43,8 +43,11 @@ var recipes = []Recipe{
 	{"ee-released", "ee as its authors released it: one pooler for all exits", func(int) Method {
 		return Method{Pass: []float32{1}, SharedPooler: true, GlobalClip: true}
 	}},
-	{Blend, "between sweet and ee: the share --alpha of the deeper exits' gradient passes, a tenth by default", func(int) Method {
-		return Method{Pass: []float32{0.1}}
+	{Blend, "between sweet and ee: the share --alpha of the deeper exits' gradient passes, half by default", func(int) Method {
+		return Method{Pass: []float32{0.5}}
+	}},
+	{"balanced", "as blend, a tenth of it at the first exit and ever more behind, but no text that an exit is sure of and right about", func(exits int) Method {
+		return Method{Pass: steep(exits), Gate: Gate{Kind: HardGate, Confidence: 0.9}}
 	}},
 	{"taper", "as blend, the share growing with depth: the first layers learn most from the first exits", func(exits int) Method {
 		return Method{Pass: taper(exits)}
@@ -89,6 +92,16 @@ func taper(exits int) []float32 {
 	shares := make([]float32, exits-1)
 	for i := range shares {
 		shares[i] = float32(i+1) / float32(exits)
+	}
+	return shares
+}
+
+// steep returns shares that rise from a tenth to 1 on a straight line, for the
+// boundaries between groups.
+func steep(exits int) []float32 {
+	shares := make([]float32, exits-1)
+	for i := range shares {
+		shares[i] = 0.1 + 0.9*float32(i)/float32(max(1, len(shares)-1))
 	}
 	return shares
 }
