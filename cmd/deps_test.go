@@ -38,12 +38,13 @@ var mayImport = map[string][]string{
 	"cmd/sweet/sandbox":     {},
 	"cmd/sweet/sandboxtest": {"cmd/sweet/sandbox", "inference"},
 
-	"config": {"consumer", "pipeline", "pipeline/publish"},
+	"config": {"consumer", "pipeline", "pipeline/control", "pipeline/publish"},
 
 	"consumer":          {"pipeline"},
 	"pipeline/publish":  {"pipeline"},
-	"pipeline":          {"pipeline/schedule", "inference", "inference/token"},
+	"pipeline":          {"pipeline/schedule", "pipeline/control", "inference", "inference/token"},
 	"pipeline/schedule": {},
+	"pipeline/control":  {},
 
 	"inference":            {},
 	"inference/token":      {},
@@ -71,6 +72,7 @@ var mayUse = map[string][]string{
 	"pipeline/publish":  {"github.com/nats-io/nats.go", "github.com/prometheus/client_golang", "golang.org/x/sync"},
 	"pipeline":          {"github.com/prometheus/client_golang", "golang.org/x/sync"},
 	"pipeline/schedule": {},
+	"pipeline/control":  {},
 
 	"inference":            {},
 	"inference/token":      {"golang.org/x/text"},

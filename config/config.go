@@ -20,6 +20,7 @@ import (
 
 	"sweetspot/consumer"
 	"sweetspot/pipeline"
+	"sweetspot/pipeline/control"
 	"sweetspot/pipeline/publish"
 )
 
@@ -30,6 +31,7 @@ type Config struct {
 	CPU       string `env:"CPU, default=auto" doc:"kernel set of the CPU: avx512, avx2, portable, or auto"`
 	Threads   int    `env:"THREADS" unset:"cores" doc:"compute threads"`
 	Pipeline  pipeline.Config
+	Control   control.Config
 	Kafka     consumer.Config `env:", prefix=KAFKA_"`
 	Intake    consumer.Intake
 	NATS      publish.Config `env:", prefix=NATS_"`
@@ -135,7 +137,7 @@ func (c *Config) Validate() error {
 	if limit := max(64*pipeline.MiB, c.Intake.InFlightBytes); c.Pipeline.MaxMessageBytes > limit {
 		add("SWEET_MAX_MESSAGE_BYTES=%v: a message of more than %v is never read; raise SWEET_IN_FLIGHT_BYTES with it", c.Pipeline.MaxMessageBytes, limit)
 	}
-	faults = append(faults, c.Pipeline.Validate(), c.Kafka.Validate(), c.Intake.Validate(), c.NATS.Validate(),
+	faults = append(faults, c.Pipeline.Validate(), c.Control.Validate(), c.Kafka.Validate(), c.Intake.Validate(), c.NATS.Validate(),
 		c.Kafka.ValidateWith(c.Intake, c.Pipeline.Drain))
 	return errors.Join(faults...)
 }

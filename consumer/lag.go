@@ -3,7 +3,6 @@ package consumer
 import (
 	"context"
 	"log/slog"
-	"math"
 	"strconv"
 	"time"
 )
@@ -66,13 +65,14 @@ func (a *assignment) unheard(t time.Duration) []*partition {
 }
 
 // heard returns when the end was heard of the partition from which none was
-// heard for longest, and the zero time before all ends are known.
+// heard for longest, and the zero time before all ends are known. Without
+// partitions everything is known at any time.
 func (a *assignment) heard() time.Time {
-	oldest := int64(math.MaxInt64)
+	oldest := int64(time.Since(born))
 	for _, p := range a.parts {
 		oldest = min(oldest, p.heard.Load())
 	}
-	if oldest == 0 || len(a.parts) == 0 {
+	if oldest == 0 {
 		return time.Time{}
 	}
 	return born.Add(time.Duration(oldest))

@@ -76,6 +76,16 @@ func FullDepth(stages int) Ladder {
 	return l
 }
 
+// Watched returns the share of answers that may differ from full depth's, which
+// a worker can watch without labels: Epsilon, or with a floor on accuracy
+// DisagreementLimit. It is 0 where nothing but full depth is certified.
+func (l Ladder) Watched() float64 {
+	if l.Floor == AccuracyFloor {
+		return l.DisagreementLimit
+	}
+	return l.Epsilon
+}
+
 // Validate reports what is wrong with l for a model of so many stages, by the
 // names of ladder.json's fields.
 func (l Ladder) Validate(stages int) error {

@@ -15,13 +15,10 @@ const window = 2
 
 // admit fills b with the rows whose turn it is, and gives them their rung.
 func (l *loop) admit(b *bin, now time.Time) error {
-	rung, truncated := l.p.rung(), 0
+	truncated := 0
 	for _, i := range schedule.Choose(l.admission(now)) {
 		r := l.queue[i]
-		r.rung = rung
-		if r.tier == Strict {
-			r.rung = 0
-		}
+		r.rung = l.p.rung(r.tier)
 		ok, err := b.batch.Add(r.input())
 		if err != nil {
 			return fmt.Errorf("admitting a row of %d tokens: %w", len(r.tokens), err)
@@ -43,6 +40,8 @@ func (l *loop) admit(b *bin, now time.Time) error {
 	}
 	l.queue = slices.DeleteFunc(l.queue, func(r *row) bool { return r == nil })
 	l.queued -= b.tokens
+	l.p.traffic.rows.Add(int64(len(b.rows)))
+	l.p.traffic.tokens.Add(int64(b.tokens))
 	l.p.parts.Metrics.tokens.Add(float64(b.tokens))
 	l.p.parts.Metrics.truncated.Add(float64(truncated))
 	return nil

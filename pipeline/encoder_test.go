@@ -23,7 +23,7 @@ func newModel(t *testing.T, method inference.Method, score inference.Score, thre
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.Ladder.Rungs = append(m.Ladder.Rungs, inference.Rung{Thresholds: thresholds})
+	m.Ladder.Rungs = append(m.Ladder.Rungs, inference.Rung{Thresholds: thresholds, Reach: []float64{1, 0.5, 0.25}})
 	return m
 }
 

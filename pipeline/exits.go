@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"time"
@@ -19,9 +20,10 @@ func sound(e inference.Exit, labels int) bool {
 }
 
 // split sorts the rows of b, which has been waited for, into the results of
-// those that leave and the places in b of those that stay.
-func (l *loop) split(b *bin, took time.Duration, now time.Time) (results []Result, stay []int, err error) {
-	exits := b.batch.Exits()
+// those that leave and the places in b of those that stay. A row that is audited
+// may do both: its result leaves as if it were not.
+func (l *loop) split(ctx context.Context, b *bin, took time.Duration, now time.Time) (results []Result, stay []int, err error) {
+	exits, last := b.batch.Exits(), b.stage == len(l.stages)-1
 	if len(exits) != len(b.rows) {
 		return nil, nil, fmt.Errorf("stage %d answered %d of %d rows", b.stage+1, len(exits), len(b.rows))
 	}
@@ -30,6 +32,15 @@ func (l *loop) split(b *bin, took time.Duration, now time.Time) (results []Resul
 		if labels := len(l.p.parts.Labels); !sound(e, labels) {
 			return nil, nil, fmt.Errorf("stage %d answered with label %d of %d, confidence %v and probability %v",
 				b.stage+1, e.Label, labels, e.Confidence, e.Probability)
+		}
+		if r.left > 0 {
+			switch {
+			case last:
+				l.audit(ctx, r, e)
+			case !l.closed:
+				stay = append(stay, i)
+			}
+			continue
 		}
 		r.compute += took
 		if !l.p.policies[r.rung].Leaves(b.stage, e) {
@@ -40,11 +51,54 @@ func (l *loop) split(b *bin, took time.Duration, now time.Time) (results []Resul
 			results = make([]Result, 0, len(b.rows)-len(stay))
 		}
 		results = append(results, l.result(b, i, now))
-		l.count(e.Label)
-		l.p.parts.Metrics.stages[b.stage].confidence.Observe(float64(e.Confidence))
+		l.countExit(b.stage, r, e)
+		if r.audited && l.follow(ctx, r, e, b.stage) {
+			stay = append(stay, i)
+		}
 	}
-	l.countExits(b.stage, len(results))
 	return results, stay, nil
+}
+
+// follow lets a row go on whose answer has just left, to be compared with full
+// depth's, and reports whether it does: at full depth there is nothing to
+// compare, and a worker that drains has no time.
+func (l *loop) follow(ctx context.Context, r *row, e inference.Exit, stage int) bool {
+	switch {
+	case stage == len(l.stages)-1:
+		l.p.audits.observe(ctx, int(r.rung), true)
+		return false
+	case l.closed:
+		return false
+	}
+	r.left, r.label = stage+1, e.Label
+	r.message, r.deadline = nil, time.Time{}
+	return true
+}
+
+// audit compares the answer of a row that left earlier with e, full depth's.
+func (l *loop) audit(ctx context.Context, r *row, e inference.Exit) {
+	l.p.audits.observe(ctx, int(r.rung), e.Label == r.label)
+	l.p.parts.Metrics.layersRun.Add(float64(l.p.saved(r.left - 1)))
+}
+
+// dropAudits empties the batches that wait and hold nothing but rows that are
+// answered already. Those that share a batch with others run once more.
+func (l *loop) dropAudits() {
+	for i := range l.stages {
+		st := &l.stages[i]
+		st.waiting = slices.DeleteFunc(st.waiting, func(b *bin) bool {
+			answered := !slices.ContainsFunc(b.rows, func(r *row) bool { return r.left == 0 })
+			if answered {
+				l.empty(b, nil)
+			}
+			return answered
+		})
+	}
+}
+
+// saved returns how many layers a row is spared that leaves after a stage.
+func (p *Pipeline) saved(stage int) int {
+	return p.parts.Layers[len(p.parts.Layers)-1] - p.parts.Layers[stage]
 }
 
 func (l *loop) result(b *bin, i int, now time.Time) Result {
@@ -53,7 +107,7 @@ func (l *loop) result(b *bin, i int, now time.Time) Result {
 		Message: r.message,
 		Label:   l.p.parts.Labels[e.Label], Score: e.Probability,
 		Exit: b.stage + 1, Layers: l.p.parts.Layers[b.stage], Rung: int(r.rung),
-		Tier: r.tier, Truncated: r.truncated, Tokens: len(r.tokens),
+		Tier: r.tier, Audited: r.audited, Truncated: r.truncated, Tokens: len(r.tokens),
 		Timing: Timing{Queue: r.started.Sub(r.received), Compute: r.compute, Total: now.Sub(r.received)},
 	}
 	if l.p.cfg.ResultScores {
@@ -72,12 +126,17 @@ func rank(labels []string, scores []float32) []LabelScore {
 	return ranked
 }
 
-// countExits counts n rows that leave after a stage.
-func (l *loop) countExits(i, n int) {
-	m, layers := l.p.parts.Metrics, l.p.parts.Layers
-	m.stages[i].exits.Add(float64(n))
-	m.layersRun.Add(float64(n * layers[i]))
-	m.layersSaved.Add(float64(n * (layers[len(layers)-1] - layers[i])))
+// countExit counts row r, which leaves after a stage with answer e. One that is
+// audited saves nothing.
+func (l *loop) countExit(stage int, r *row, e inference.Exit) {
+	m := l.p.parts.Metrics
+	m.stages[stage].exits.Inc()
+	m.stages[stage].confidence.Observe(float64(e.Confidence))
+	m.layersRun.Add(float64(l.p.parts.Layers[stage]))
+	if !r.audited {
+		m.layersSaved.Add(float64(l.p.saved(stage)))
+	}
+	l.count(e.Label)
 }
 
 // count counts an answer by its label.

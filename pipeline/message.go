@@ -123,6 +123,7 @@ const (
 	TooLarge    Reason = "too_large"    // more than SWEET_MAX_MESSAGE_BYTES
 	TooLong     Reason = "too_long"     // more tokens than fit, and SWEET_TRUNCATE=reject
 	BadHeader   Reason = "bad_header"   // sweet-tier is no tier
+	Shed        Reason = "shed"         // of the tier best-effort, under SWEET_OVERLOAD=shed; nothing is wrong with it
 
 	// ResultTooLarge: the result, with the headers it carries over, is more than
 	// the server or the stream takes.

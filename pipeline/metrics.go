@@ -25,6 +25,9 @@ type Metrics struct {
 	layersSaved prometheus.Counter
 	truncated   prometheus.Counter
 	tokens      prometheus.Counter
+	shed        prometheus.Counter
+
+	controlMetrics
 }
 
 // stageMetrics are those of one stage and of the exit at its end.
@@ -76,7 +79,8 @@ func NewMetrics(r prometheus.Registerer, stages int) *Metrics {
 		truncated:       counter("truncated_total", "Texts of which tokens were left out."),
 		tokens:          counter("tokens_total", "Tokens admitted, [CLS] and [SEP] included."),
 	}
-	counter("shed_total", "Messages of the best-effort tier set aside under overload.") // none is yet, but sums name it
+	m.shed = counter("shed_total", "Messages of the best-effort tier set aside under overload.")
+	m.controlMetrics = newControlMetrics(r)
 	m.stages = newStageMetrics(r, stages)
 	return m
 }

@@ -34,6 +34,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -43,6 +44,7 @@ import (
 
 	"sweetspot/inference"
 	"sweetspot/inference/token"
+	"sweetspot/pipeline/control"
 	"sweetspot/pipeline/schedule"
 )
 
@@ -54,10 +56,17 @@ type Parts struct {
 	Encoder     Encoder
 	Publisher   Publisher
 
-	Labels []string         // (C) by the index in an [inference.Exit]
-	Layers []int            // (stages) encoder layers that a row has run when it leaves by each exit
-	Rungs  []inference.Rung // the certified ladder, rung 0 first; empty where there is none
-	Depth  int              // batches that the device keeps in flight; 0 means 1
+	Labels []string // (C) by the index in an [inference.Exit]
+	Layers []int    // (stages) encoder layers that a row has run when it leaves by each exit
+	Depth  int      // batches that the device keeps in flight; 0 means 1
+
+	Rungs        []inference.Rung // the certified ladder, rung 0 first; empty where there is none
+	Epsilon      float64          // the share of answers that may differ from full depth's on every rung, in (0, 1]; without effect where there is none but rung 0
+	LadderDigest string
+	Control      control.Config
+	State        State     // what workers with the same ladder share; nil where alarms end with this one
+	Worker       string    // names this one in what is shared
+	Trace        io.Writer // gets every reading and decision; nil for none
 
 	Metrics *Metrics
 	Logger  *slog.Logger
@@ -70,9 +79,14 @@ type Pipeline struct {
 	decode   decoder
 	truncate token.Truncation
 	policies []inference.Thresholds // by rung
-	rung     func() uint8           // under which a row is admitted now, unless it is strict
-	rows     sync.Pool              // of *row, for their buffers
-	inHand   atomic.Int64           // messages fetched and not settled
+	choice   *choice
+	rung     func(Tier) uint8 // under which a row is admitted now: of choice
+	audits   *audits          // nil where there is nothing to watch
+	steering *steering
+	shedding atomic.Bool  // best-effort messages become dead letters
+	rows     sync.Pool    // of *row, for their buffers
+	inHand   atomic.Int64 // messages fetched and not settled
+	traffic  traffic
 
 	loop  *loop                           // of Warm, then of Run; nil before
 	lines atomic.Pointer[[]schedule.Line] // what the stages' runs cost now; nil while there is no loop
@@ -94,7 +108,7 @@ func New(cfg Config, parts Parts) (*Pipeline, error) {
 	if err != nil {
 		return nil, err
 	}
-	rung, err := cfg.Admit(len(parts.Rungs))
+	last, err := cfg.Admit(len(parts.Rungs))
 	if err != nil {
 		return nil, err
 	}
@@ -107,10 +121,23 @@ func New(cfg Config, parts Parts) (*Pipeline, error) {
 		return nil, err
 	}
 	parts.Depth = max(parts.Depth, 1)
-	return &Pipeline{
+	p := &Pipeline{
 		cfg: cfg, parts: parts, decode: decode, truncate: truncate,
-		policies: policies, rung: func() uint8 { return rung },
-	}, nil
+		policies: policies, choice: &choice{mode: cfg.Mode, fixed: cfg.Rung},
+		traffic: traffic{born: time.Now(), stages: make([]stageTraffic, stages)},
+	}
+	p.rung = p.choice.admit
+	parts.Metrics.certified.Set(float64(max(len(parts.Rungs), 1) - 1))
+	parts.Metrics.usable.Set(float64(last))
+	p.choice.usable.Store(int32(last))
+	p.choice.chosen.Store(int32(last))
+	if p.audits, err = newAudits(p.choice, &parts, parts.Control.AlarmEvery); err != nil {
+		return nil, err
+	}
+	if p.steering, err = newSteering(p); err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
 // newPolicies returns the thresholds of every rung. Those of rung 0 never let
@@ -166,7 +193,17 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	deliver := p.results(work, letters)
 	g.Go(func() error { p.fetch(intake, work, stop, fetched); return nil })
 	g.Go(func() error { defer unburied(); return p.prepare(work, fetched, rows, letters) })
-	g.Go(func() error { return p.classify(work, rows, results) })
+	steered, arrived := context.WithCancel(work)
+	g.Go(func() error {
+		defer arrived()
+		defer p.audits.end()
+		return p.classify(work, rows, results)
+	})
+	g.Go(func() error { p.steering.run(steered); return nil })
+	if a := p.audits; a != nil {
+		g.Go(func() error { a.follow(steered); return nil })
+		g.Go(func() error { a.share(work); return nil })
+	}
 	for range publishers {
 		g.Go(func() error { defer published(); return p.publish(work, deliver, results, again) })
 	}
@@ -200,6 +237,7 @@ func (e *fetchError) Unwrap() error { return e.err }
 // source fails. What it was handed it passes on even then.
 func (p *Pipeline) fetch(intake, work context.Context, stop context.CancelCauseFunc, out chan<- []*Message) {
 	defer close(out)
+	p.audits.await(intake)
 	for {
 		ms, err := p.parts.Source.Fetch(intake)
 		p.inHand.Add(int64(len(ms)))
@@ -241,5 +279,6 @@ func lastCloses[T any](n int32, ch chan T) func() {
 // settle marks m as safe to forget and reports whether it was still ours.
 func (p *Pipeline) settle(m *Message) bool {
 	p.inHand.Add(-1)
+	p.traffic.settled.Add(1)
 	return m.Settle()
 }

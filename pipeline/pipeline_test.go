@@ -77,7 +77,7 @@ func TestRowsKeepTheirRung(t *testing.T) {
 		r.script.takes = time.Second
 		var now atomic.Uint32
 		now.Store(1)
-		r.rung = func() uint8 { return uint8(now.Load()) }
+		r.rung = func(Tier) uint8 { return uint8(now.Load()) }
 		ctx, stop := context.WithCancel(t.Context())
 		go func() {
 			<-time.After(500 * time.Millisecond) // in the first row's first stage

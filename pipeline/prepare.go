@@ -2,9 +2,11 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"sweetspot/inference"
+	"sweetspot/pipeline/control"
 )
 
 // A row is a message on its way through the model.
@@ -14,6 +16,7 @@ type row struct {
 	deadline  time.Time // zero where there is none
 	received  time.Time
 	truncated bool
+	audited   bool
 	second    int     // where the second text starts in tokens; len(tokens) where there is none
 	tokens    []int32 // in memory that is used again once the row has left
 
@@ -21,6 +24,11 @@ type row struct {
 	started time.Time     // of its first stage
 	came    time.Time     // to the stage where it is
 	compute time.Duration // of the stage runs it took part in
+
+	// A row that is audited goes on after its answer is out, and has no message
+	// any more.
+	left  int // the exit by which the answer left, from 1; 0 before
+	label int // of the answer
 }
 
 // input is r as the model sees it.
@@ -74,9 +82,22 @@ func (p *Pipeline) prepareChunk(ms []*Message, received time.Time) (rows []*row,
 			continue
 		}
 		r.received = received
+		p.traffic.count(r)
+		if r.tier == BestEffort && p.shedding.Load() {
+			dead = append(dead, DeadLetter{Message: m, Reason: Shed, Err: errShed})
+			continue
+		}
 		rows = append(rows, r)
 	}
 	return rows, dead
+}
+
+// errShed is what a dead letter says that nothing is wrong with.
+var errShed = errors.New("shed: the worker is overloaded, and the message is of the tier best-effort")
+
+// audited reports whether the row of m is to run to full depth after its answer.
+func (p *Pipeline) audited(m *Message, t Tier) bool {
+	return p.audits != nil && t != Strict && control.Audited(m.ID, p.parts.Control.AuditRate)
 }
 
 func (p *Pipeline) prepareMessage(m *Message) (*row, *poison) {
@@ -97,7 +118,7 @@ func (p *Pipeline) prepareMessage(m *Message) (*row, *poison) {
 		return nil, &poison{TooLong, err}
 	}
 	*r = row{
-		message: m, tier: c.tier, deadline: c.deadline,
+		message: m, tier: c.tier, deadline: c.deadline, audited: p.audited(m, c.tier),
 		truncated: made.Truncated, second: made.Second, tokens: made.IDs,
 	}
 	return r, nil

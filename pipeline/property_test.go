@@ -42,7 +42,10 @@ func TestRowsAnswerAsIfAlone(t *testing.T) {
 				}
 			}
 			rung := rand.New(rand.NewPCG(seed, 1))
-			rig.rung = func() uint8 { return uint8(rung.IntN(len(rungs))) }
+			rig.rung = func(t Tier) uint8 {
+				rig.choice.chosen.Store(int32(rung.IntN(len(rungs))))
+				return rig.choice.admit(t)
+			}
 			fails := rand.New(rand.NewPCG(seed, 2))
 			rig.sink.fail = func(_ int, rs []Result) error {
 				rig.sink.mu.Lock() // fails is not safe for concurrent use

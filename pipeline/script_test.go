@@ -16,12 +16,14 @@ import (
 
 	"sweetspot/inference"
 	"sweetspot/inference/token"
+	"sweetspot/pipeline/control"
 	"sweetspot/pipeline/schedule"
 )
 
 // The texts of these tests are scripts: "2 5 9 yes" is a row with confidence 0.2
 // after the first stage, 0.5 after the second and 0.9 after the third, that is
 // answered yes. Where the words end, the confidence is that of the last digit.
+// With any other word the answer is the other one from the second stage on.
 
 // words is the vocabulary: the ids of digits are firstDigit up to firstDigit+9.
 var words = []string{"[PAD]", "[UNK]", "[CLS]", "[SEP]", "no", "yes", "0", "1", "2", "3", "4", "5", "6", "7", "8", "9"}
@@ -29,6 +31,7 @@ var words = []string{"[PAD]", "[UNK]", "[CLS]", "[SEP]", "no", "yes", "0", "1", 
 const (
 	yes        = 5
 	firstDigit = 6
+	turns      = 1 // [UNK]
 )
 
 func newTokenizer(tb testing.TB) *token.Tokenizer {
@@ -47,6 +50,9 @@ func answer(ids []int32, stage int) inference.Exit {
 	for _, id := range ids {
 		if id == yes {
 			e.Label = 1
+		}
+		if id == turns && stage > 0 {
+			e.Label = 1 - e.Label
 		}
 		if id >= firstDigit && digits <= stage {
 			e.Confidence = float32(id-firstDigit) / 10
@@ -171,6 +177,7 @@ type shelf struct {
 	at    int   // messages a fetch; 0 is all
 	bound int   // unsettled messages; 0 is none
 	fails error // what Fetch returns when it has no more
+	tells bool  // what its backlog is
 
 	mu       sync.Mutex
 	messages []*Message
@@ -249,7 +256,15 @@ func (s *shelf) take() ([]*Message, <-chan struct{}, error) {
 	return ms, s.changed, nil
 }
 
-func (s *shelf) Backlog() Backlog { return Backlog{} }
+func (s *shelf) Backlog() Backlog {
+	if !s.tells {
+		return Backlog{}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := s.read + len(s.messages)
+	return Backlog{Messages: int64(all - len(s.settled)), Arrived: int64(all), Heard: time.Now(), Epoch: 1}
+}
 
 // unsettled returns how many of the messages read were not settled, and fails
 // the test where one was settled twice.
@@ -329,9 +344,9 @@ type rig struct {
 
 // rungs is a ladder for three stages: full depth, careful and bold.
 var rungs = []inference.Rung{
-	{Thresholds: inference.Thresholds{2, 2}},
-	{Thresholds: inference.Thresholds{0.8, 0.8}},
-	{Thresholds: inference.Thresholds{0.5, 0.5}},
+	{Thresholds: inference.Thresholds{2, 2}, Reach: []float64{1, 1, 1}},
+	{Thresholds: inference.Thresholds{0.8, 0.8}, Reach: []float64{1, 0.8, 0.6}},
+	{Thresholds: inference.Thresholds{0.5, 0.5}, Reach: []float64{1, 0.5, 0.25}},
 }
 
 // newRig returns a rig over a script of three stages, changed as told.
@@ -346,6 +361,9 @@ func newRig(tb testing.TB, s *shelf, change func(*Config, *Parts)) *rig {
 		Source: s, DeadLetters: r.yard, Tokenizer: newTokenizer(tb), Encoder: r.script, Publisher: r.sink,
 		Labels: []string{"no", "yes"}, Layers: []int{1, 2, 4}, Rungs: rungs,
 		Metrics: NewMetrics(r.registry, 3), Logger: slog.New(slog.DiscardHandler),
+		Epsilon: 0.02, Control: control.Config{
+			TargetAge: time.Second, ControlEvery: 250 * time.Millisecond, Overload: control.Wait, AlarmEvery: 1000,
+		},
 	}
 	if change != nil {
 		change(&cfg, &parts)

@@ -23,6 +23,7 @@ func (p *Pipeline) results(ctx context.Context, letters chan<- []DeadLetter) *de
 		try:  p.parts.Publisher.Publish,
 		done: p.published,
 		refused: func(r Result, err error) {
+			p.traffic.out()
 			// Where ctx ends before, the message stays unsettled.
 			send(ctx, letters, []DeadLetter{{Message: r.Message, Reason: refusal(err), Err: err}})
 		},
@@ -59,6 +60,7 @@ func refusal(err error) Reason {
 
 // published settles the message of a result that is durable.
 func (p *Pipeline) published(r Result) {
+	p.traffic.out()
 	age := time.Since(r.Message.Origin.Time)
 	if !p.settle(r.Message) {
 		return
@@ -79,7 +81,10 @@ func (p *Pipeline) letters() *delivery[DeadLetter] {
 	return &delivery[DeadLetter]{
 		try: p.parts.DeadLetters.Write,
 		done: func(l DeadLetter) {
-			if p.settle(l.Message) {
+			switch ours := p.settle(l.Message); {
+			case ours && l.Reason == Shed:
+				p.parts.Metrics.shed.Inc()
+			case ours:
 				p.parts.Metrics.deadLetters.WithLabelValues(l.Message.Origin.Topic, string(l.Reason)).Inc()
 			}
 		},

@@ -136,7 +136,9 @@ func (l *loop) await(ctx context.Context, in <-chan []*row) error {
 }
 
 func (l *loop) enqueue(rows []*row, open bool) {
-	l.closed = !open
+	if l.closed = !open; l.closed {
+		l.dropAudits()
+	}
 	l.queue = append(l.queue, rows...)
 	for _, r := range rows {
 		l.queued += len(r.tokens)
@@ -226,7 +228,7 @@ func (l *loop) finish(ctx context.Context, out chan<- []Result) error {
 	l.freed = now
 	l.measure(b, took)
 
-	results, stay, err := l.split(b, took, now)
+	results, stay, err := l.split(ctx, b, took, now)
 	if err != nil {
 		return err
 	}
@@ -234,7 +236,11 @@ func (l *loop) finish(ctx context.Context, out chan<- []Result) error {
 		return err
 	}
 	l.empty(b, stay)
-	if len(results) > 0 && !send(ctx, out, results) {
+	if len(results) == 0 {
+		return nil
+	}
+	l.p.traffic.answer(len(results))
+	if !send(ctx, out, results) {
 		return context.Cause(ctx)
 	}
 	return nil
@@ -253,6 +259,8 @@ func (l *loop) measure(b *bin, took time.Duration) {
 	m.batchTokens.Observe(float64(b.tokens))
 	m.batchRows.Observe(float64(len(b.rows)))
 	l.costs.Observe(b.stage, b.tokens, took)
+	l.p.traffic.stages[b.stage].runs.Add(1)
+	l.p.traffic.stages[b.stage].tokens.Add(int64(b.tokens))
 	l.tell()
 }
 

@@ -35,6 +35,8 @@ var metrics = map[dto.MetricType]map[string][]string{
 		"offset_gaps_total":       nil,
 		"commits_total":           nil,
 		"commit_errors_total":     nil,
+		"decisions_total":         {"reason"},
+		"audits_total":            {"agree"},
 	},
 	dto.MetricType_GAUGE: {
 		"build_info":          {"version"},
@@ -49,6 +51,18 @@ var metrics = map[dto.MetricType]map[string][]string{
 		"kafka_connected":     nil,
 		"nats_connected":      nil,
 		"ready":               nil,
+
+		"rung":                  nil,
+		"rung_usable":           nil,
+		"rung_certified":        nil,
+		"saturated":             nil,
+		"utilisation_ratio":     nil,
+		"arrival_rate":          nil,
+		"agreement_ratio":       nil,
+		"agreement_ratio_lower": nil,
+		"agreement_ratio_upper": nil,
+		"evidence":              nil,
+		"alarm":                 nil,
 	},
 	dto.MetricType_HISTOGRAM: {
 		"message_age_seconds": nil,

@@ -124,7 +124,7 @@ func TestMultiModelServes(t *testing.T) {
 	}
 
 	s := sandboxtest.Start(t, sandbox.Options{Partitions: 1})
-	w := start(t, environment(t, s, "SWEET_MODEL="+dir, "SWEET_BATCH_TOKENS=100"))
+	w := start(t, environment(t, s, "SWEET_MODEL="+dir, "SWEET_BATCH_TOKENS=100", "SWEET_MODE=fixed", "SWEET_RUNG=1", "SWEET_AUDIT_RATE=1e-9"))
 	sandboxtest.NewProducer(t, s).SendTexts(texts...)
 	w.awaitSettled(s)
 	w.quit()

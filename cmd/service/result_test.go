@@ -122,7 +122,11 @@ func TestResultIsThatOfTheContract(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			s := sandboxtest.Start(t, sandbox.Options{Partitions: 1})
-			w := start(t, environment(t, s, append(tt.env, "SWEET_KAFKA_CLUSTER=c/1")...))
+			env := append(tt.env, "SWEET_KAFKA_CLUSTER=c/1")
+			if !slices.Contains(env, "SWEET_MODE=full") {
+				env = append(env, "SWEET_MODE=fixed", "SWEET_RUNG=1")
+			}
+			w := start(t, environment(t, s, env...))
 			tt.message.Time = at
 			sandboxtest.NewProducer(t, s).Send(tt.message)
 			w.awaitSettled(s)

@@ -12,7 +12,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -40,6 +42,7 @@ type Worker struct {
 	kafka    *consumer.Kafka
 	results  atomic.Pointer[publish.JetStream] // probes ask for it while it is being opened
 	pipeline *pipeline.Pipeline
+	trace    *os.File // nil where nothing is recorded
 	http     *endpoints
 }
 
@@ -74,6 +77,9 @@ func (w *Worker) open(ctx context.Context) (err error) {
 	}
 	w.model.log(o.Logger)
 	registerInfo(o.Registry, o.Version, w.model)
+	if w.trace, err = openTrace(w.cfg.Control.Trace); err != nil {
+		return err
+	}
 	w.kafka, err = consumer.Open(w.cfg.Kafka, w.cfg.Intake, consumer.Parts{
 		Drain: w.cfg.Pipeline.Drain, IDSuffix: w.cfg.NATS.IDSuffix, Version: o.Version,
 		Metrics: consumer.NewMetrics(o.Registry), Logger: o.Logger.With(slog.String("part", "kafka")),
@@ -107,7 +113,9 @@ func (w *Worker) newPipeline() (err error) {
 	w.pipeline, err = pipeline.New(m.settings, pipeline.Parts{
 		Source: source{w.kafka}, DeadLetters: w.kafka, Publisher: w.results.Load(),
 		Tokenizer: m.tokenizer, Encoder: pipeline.ModelEncoder(m.Model),
-		Labels: m.Labels, Layers: m.layers(), Rungs: m.Ladder.Rungs,
+		Labels: m.Labels, Layers: m.layers(),
+		Rungs: m.Ladder.Rungs, Epsilon: m.Ladder.Watched(), LadderDigest: m.LadderDigest,
+		Control: w.cfg.Control, State: w.state(), Worker: hostname(), Trace: w.traceWriter(),
 		Metrics: pipeline.NewMetrics(w.opts.Registry, m.Stages()),
 		Logger:  w.opts.Logger.With(slog.String("part", "pipeline")),
 	})
@@ -115,6 +123,43 @@ func (w *Worker) newPipeline() (err error) {
 		return ConfigError{err}
 	}
 	return nil
+}
+
+// openTrace opens the file of SWEET_TRACE, to whose end is written; "" is none.
+func openTrace(path string) (*os.File, error) {
+	if path == "" {
+		return nil, nil
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return nil, ConfigError{fmt.Errorf("SWEET_TRACE: %w", err)}
+	}
+	return f, nil
+}
+
+// traceWriter is the trace as an interface that is nil where there is none.
+func (w *Worker) traceWriter() io.Writer {
+	if w.trace == nil {
+		return nil
+	}
+	return w.trace
+}
+
+// state is where alarms are kept, nil where there is nothing to raise one about.
+func (w *Worker) state() pipeline.State {
+	if w.model.LadderDigest == "" || w.model.settings.Mode == pipeline.Full {
+		return nil
+	}
+	return w.results.Load().State(w.cfg.Control.StateBucket, w.model.LadderDigest, w.opts.Logger.With(slog.String("part", "nats")))
+}
+
+// hostname names this worker for people; in Kubernetes it is the pod.
+func hostname() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return "unknown"
+	}
+	return name
 }
 
 // Addr is where /metrics, /live and /ready are served.
@@ -184,6 +229,9 @@ func (w *Worker) release(ctx context.Context) error {
 	}
 	if w.http != nil {
 		faults = append(faults, w.http.close(ctx))
+	}
+	if w.trace != nil {
+		faults = append(faults, w.trace.Close())
 	}
 	if w.model != nil {
 		faults = append(faults, w.model.device.Close())

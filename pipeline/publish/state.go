@@ -9,15 +9,12 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"sweetspot/pipeline"
 )
 
-// ErrNoState is the error of a [State] that the server does not let the worker
-// have.
-var ErrNoState = errors.New("the server keeps no state for this worker")
-
 // A State is one record that workers share: the value of one key of a JetStream
-// key-value bucket. It outlives the workers. What it holds is their business.
-// Its methods may be called from several goroutines.
+// key-value bucket. It implements [pipeline.State]. Its methods may be called from several goroutines.
 type State struct {
 	j           *JetStream
 	bucket, key string
@@ -32,14 +29,14 @@ func (j *JetStream) State(bucket, key string, log *slog.Logger) *State {
 
 // Follow calls heard with the record as it is, and then whenever it has
 // changed; nil means that there is none. It returns when ctx ends, and before
-// only with ErrNoState. A server that does not answer is asked again and again.
+// only with [pipeline.ErrNoState]. A server that does not answer is asked again and again.
 func (s *State) Follow(ctx context.Context, heard func(record []byte)) error {
 	for told := false; ; {
 		err := s.follow(ctx, heard)
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if errors.Is(err, ErrNoState) {
+		if errors.Is(err, pipeline.ErrNoState) {
 			return err
 		}
 		if errors.Is(err, errReconnected) {
@@ -160,7 +157,7 @@ func (s *State) explain(err error) error {
 		errors.Is(err, jetstream.ErrJetStreamNotEnabled) || errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount) ||
 		errors.Is(err, context.DeadlineExceeded) && errors.Is(s.j.nc.LastError(), nats.ErrPermissionViolation)
 	if refused {
-		return fmt.Errorf("SWEET_STATE_BUCKET=%s: %w: %w", s.bucket, ErrNoState, err)
+		return fmt.Errorf("SWEET_STATE_BUCKET=%s: %w: %w", s.bucket, pipeline.ErrNoState, err)
 	}
 	return fmt.Errorf("bucket %s: %w", s.bucket, err)
 }

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/nats-io/nats-server/v2/server"
+
+	"sweetspot/pipeline"
 )
 
 // follow sends what s hears until the test ends, "none" where there is no
@@ -165,8 +167,8 @@ func TestStateThatIsRefusedSaysSo(t *testing.T) {
 	defer cancel()
 	select {
 	case err := <-ended:
-		if !errors.Is(err, ErrNoState) {
-			t.Errorf("got %v, want %v", err, ErrNoState)
+		if !errors.Is(err, pipeline.ErrNoState) {
+			t.Errorf("got %v, want %v", err, pipeline.ErrNoState)
 		}
 	case <-ctx.Done():
 		t.Fatal("the refusal is never told")

@@ -1,0 +1,227 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"sweetspot/pipeline/control"
+)
+
+// State is one record that all workers with the same ladder share, and that
+// outlives them. [sweetspot/pipeline/publish.State] is the one that ships.
+type State interface {
+	// Follow calls heard with the record as it is, and then whenever it has
+	// changed; nil means that there is none. It returns when ctx ends, and before
+	// only with ErrNoState.
+	Follow(ctx context.Context, heard func(record []byte)) error
+	// Update replaces the record by what change makes of it, as if no other
+	// worker did so meanwhile. Where change returns nil the record stays. An
+	// error other than ErrNoState is worth another try.
+	Update(ctx context.Context, change func(record []byte) []byte) error
+}
+
+// ErrNoState is the error of a [State] that there cannot be.
+var ErrNoState = errors.New("no state is kept for this worker")
+
+// audits is what the rows show that run to full depth after they were answered,
+// and what follows from it: which rungs may be used.
+type audits struct {
+	choice  *choice
+	metrics *Metrics
+	log     *slog.Logger
+	state   State // nil where alarms end with the worker
+	worker  string
+	raised  chan control.Alarm // for those who share the ladder; has room for every alarm that there can be
+
+	heard   chan struct{} // closed when known
+	cheaper int           // rungs of the ladder below full depth
+
+	mu       sync.Mutex
+	evidence *control.Evidence // guarded by mu
+	known    bool              // guarded by mu: what other workers have withdrawn has been heard, or cannot be
+	shared   bool              // guarded by mu: there was a record when it was last heard
+}
+
+// newAudits returns audits over so many rungs, or nil where there is nothing to
+// be watched: full depth alone, or a ladder that allows any disagreement.
+func newAudits(c *choice, parts *Parts, alarmEvery int) (*audits, error) {
+	n := len(parts.Rungs)
+	if c.mode == Full || n < 2 || parts.Epsilon == 1 {
+		return nil, nil
+	}
+	e, err := control.NewEvidence(n, parts.Epsilon, alarmEvery)
+	if err != nil {
+		return nil, err
+	}
+	a := &audits{
+		choice: c, metrics: parts.Metrics, log: parts.Logger, state: parts.State, worker: parts.Worker,
+		raised: make(chan control.Alarm, n), heard: make(chan struct{}), cheaper: n - 1, evidence: e,
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if parts.State == nil {
+		a.know()
+	}
+	a.apply()
+	return a, nil
+}
+
+// know notes that it is known what other workers have withdrawn. The caller
+// holds mu.
+func (a *audits) know() {
+	if !a.known {
+		a.known = true
+		close(a.heard)
+	}
+}
+
+// longestHearing is how long a worker that starts waits for what other workers
+// have withdrawn. Then it begins at full depth.
+const longestHearing = 10 * time.Second
+
+// await returns when that is known, and at the latest after longestHearing.
+func (a *audits) await(ctx context.Context) {
+	if a == nil {
+		return
+	}
+	late := time.NewTimer(longestHearing)
+	defer late.Stop()
+	select {
+	case <-a.heard:
+	case <-late.C:
+		a.log.WarnContext(ctx, "it is not known yet which rungs other workers have withdrawn: every text runs at full depth until it is")
+	case <-ctx.Done():
+	}
+}
+
+// apply makes known what the evidence allows. Until it is known what other
+// workers have withdrawn, only full depth is certain to be allowed. The caller
+// holds mu.
+func (a *audits) apply() {
+	usable := 0
+	if a.known {
+		usable = a.evidence.Usable()
+	}
+	a.choice.usable.Store(int32(usable))
+	a.metrics.usable.Set(float64(usable))
+	a.metrics.alarm.Set(number[a.evidence.Usable() < a.cheaper])
+	a.metrics.evidence.Set(a.evidence.Strength())
+}
+
+// observe takes one audit of a row that was admitted under the given rung.
+func (a *audits) observe(ctx context.Context, rung int, agree bool) {
+	a.metrics.audit(agree)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	alarm, raised := a.evidence.Observe(rung, agree)
+	if raised {
+		alarm.Time, alarm.Worker = time.Now(), a.worker
+		a.raised <- alarm
+		a.log.ErrorContext(ctx, "the certificate does not hold for the messages that come now: rungs are withdrawn until the alarm is cleared",
+			slog.Int("from_rung", alarm.Rung), slog.Int("audits", alarm.Audits), slog.Int("disagreements", alarm.Disagreements))
+	}
+	a.apply()
+	recent := a.evidence.Recent()
+	low, high := recent.Interval()
+	a.metrics.agreement(recent.Agreement(), low, high)
+}
+
+// hear takes the record that workers share.
+func (a *audits) hear(ctx context.Context, record []byte) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch {
+	case record != nil:
+		alarm, err := control.DecodeAlarm(record)
+		if err != nil {
+			a.log.ErrorContext(ctx, "an alarm cannot be read: every text runs at full depth until it is cleared", slog.Any("error", err))
+			alarm.Rung = 1
+		}
+		if alarm.Rung <= a.evidence.Usable() {
+			a.log.WarnContext(ctx, "rungs are withdrawn by the shared alarm",
+				slog.Int("from_rung", alarm.Rung), slog.String("worker", alarm.Worker), slog.Time("since", alarm.Time))
+		}
+		a.evidence.Withdraw(alarm.Rung)
+	case a.shared:
+		// Where there was none before, one of our own may be on its way there.
+		a.evidence.Clear()
+		a.log.WarnContext(ctx, "the alarm was cleared: all certified rungs may be used again")
+	}
+	a.shared = record != nil
+	a.know()
+	a.apply()
+}
+
+// follow obeys what other workers, and operators, say until ctx ends.
+func (a *audits) follow(ctx context.Context) {
+	if a.state == nil {
+		return
+	}
+	err := a.state.Follow(ctx, func(record []byte) { a.hear(ctx, record) })
+	if !errors.Is(err, ErrNoState) {
+		return
+	}
+	a.log.WarnContext(ctx, "alarms are not shared and end with this worker", slog.Any("error", err))
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.know()
+	a.apply()
+}
+
+// end says that no audit will follow.
+func (a *audits) end() {
+	if a != nil {
+		close(a.raised)
+	}
+}
+
+// share tells the others of the alarms that are raised, until raised is closed
+// and all have been told, or ctx ends.
+func (a *audits) share(ctx context.Context) {
+	for alarm := range receive(ctx, a.raised) {
+		for wait := firstRetry; !a.tell(ctx, alarm); wait = min(2*wait, lastRetry) {
+			select {
+			case <-time.After(wait):
+			case <-ctx.Done():
+				return
+			}
+		}
+	}
+}
+
+// tell tries to share an alarm, and reports whether that is done with.
+func (a *audits) tell(ctx context.Context, alarm control.Alarm) bool {
+	if a.state == nil {
+		return true
+	}
+	err := a.state.Update(ctx, func(record []byte) []byte { return merge(record, alarm) })
+	switch {
+	case err == nil:
+		a.log.InfoContext(ctx, "the alarm is shared", slog.Int("from_rung", alarm.Rung))
+		return true
+	case errors.Is(err, ErrNoState): // follow has said so
+		return true
+	default:
+		a.log.WarnContext(ctx, "sharing an alarm again", slog.Any("error", err))
+		return false
+	}
+}
+
+// merge returns the record of alarm beside the one that there is: nil where that
+// one holds already, or cannot be read and so withdraws everything.
+func merge(record []byte, alarm control.Alarm) []byte {
+	if record != nil {
+		there, err := control.DecodeAlarm(record)
+		if err != nil || there.Merge(alarm) == there {
+			return nil
+		}
+	}
+	merged, err := alarm.Encode()
+	if err != nil {
+		return nil // an alarm of ours is valid
+	}
+	return merged
+}

@@ -1,0 +1,242 @@
+package pipeline
+
+import (
+	"context"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"sweetspot/pipeline/control"
+)
+
+// traffic counts what the controller is told of. All goroutines of the pipeline
+// write to it.
+type traffic struct {
+	born time.Time // from which times are counted
+
+	settled    atomic.Int64 // messages, whatever became of them
+	strict     atomic.Int64 // rows of the tier
+	bestEffort atomic.Int64 // rows of the tier that are not audited; shed ones too
+	audited    atomic.Int64 // rows
+	all        atomic.Int64 // rows, of whatever tier
+
+	answered atomic.Int64 // results that are not durable yet
+	moved    atomic.Int64 // when one became durable, or there was none; in ns from born on
+
+	rows   atomic.Int64 // admitted
+	tokens atomic.Int64 // of those
+	stages []stageTraffic
+}
+
+// stageTraffic counts the runs of a stage.
+type stageTraffic struct{ runs, tokens atomic.Int64 }
+
+// answer counts results on their way out.
+func (t *traffic) answer(n int) {
+	if t.answered.Add(int64(n)) == int64(n) {
+		t.moved.Store(int64(time.Since(t.born)))
+	}
+}
+
+// out counts a result that is durable or was given up.
+func (t *traffic) out() {
+	t.answered.Add(-1)
+	t.moved.Store(int64(time.Since(t.born)))
+}
+
+// stalled reports whether results wait and none has become durable for longer
+// than the given time.
+func (t *traffic) stalled(after time.Duration) bool {
+	return t.answered.Load() > 0 && time.Since(t.born)-time.Duration(t.moved.Load()) > after
+}
+
+// count counts a row that was made of a message.
+func (t *traffic) count(r *row) {
+	t.all.Add(1)
+	switch {
+	case r.audited:
+		t.audited.Add(1)
+	case r.tier == Strict:
+		t.strict.Add(1)
+	case r.tier == BestEffort:
+		t.bestEffort.Add(1)
+	}
+}
+
+// A steering is the goroutine that asks the controller, again and again, which
+// rung the load wants.
+type steering struct {
+	p          *Pipeline
+	controller *control.Controller
+	recorder   *control.Recorder // nil where nothing is recorded
+	share      []float64         // (stages) of messages that run each stage, of a worker on a fixed rung; nil else
+	last       control.Decision
+	begun      bool
+
+	// What was counted so far, the older part less.
+	strict, bestEffort, audited, all fading
+	rows, tokens                     fading
+	runs, runTokens                  []fading // (stages)
+}
+
+// newSteering returns what steers p. A worker that does not choose its rung is
+// steered all the same: the controller of a ladder of one rung says whether it
+// is saturated.
+func newSteering(p *Pipeline) (*steering, error) {
+	stages := p.parts.Encoder.Stages()
+	s := &steering{p: p, runs: make([]fading, stages), runTokens: make([]fading, stages)}
+	full := make([]float64, stages)
+	for i := range full {
+		full[i] = 1
+	}
+	reach := [][]float64{full}
+	switch p.cfg.Mode {
+	case Auto:
+		for _, r := range p.parts.Rungs[min(1, len(p.parts.Rungs)):] {
+			reach = append(reach, r.Reach)
+		}
+	case Fixed:
+		if p.choice.fixed > 0 {
+			s.share = p.parts.Rungs[p.choice.fixed].Reach
+		}
+	case Full:
+	}
+	var err error
+	if s.controller, err = control.New(p.parts.Control, reach); err != nil {
+		return nil, err
+	}
+	if p.parts.Trace != nil {
+		s.recorder, err = control.NewRecorder(p.parts.Trace, control.Header{Config: p.parts.Control, Reach: reach, Ladder: p.parts.LadderDigest})
+	}
+	return s, err
+}
+
+// run steps the controller until ctx ends.
+func (s *steering) run(ctx context.Context) {
+	s.p.audits.await(ctx)
+	tick := time.NewTicker(s.p.parts.Control.ControlEvery)
+	defer tick.Stop()
+	for {
+		s.step(ctx)
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (s *steering) step(ctx context.Context) {
+	r := s.read()
+	d := s.controller.Step(r)
+	s.p.choice.chosen.Store(int32(d.Rung))
+	if s.p.shedding.Swap(d.Shed) != d.Shed {
+		s.p.parts.Logger.WarnContext(ctx, "shedding", slog.Bool("on", d.Shed))
+	}
+	s.tell(ctx, d)
+	s.p.parts.Metrics.decide(d, int(s.p.choice.admit(Standard)))
+	if s.recorder != nil {
+		if err := s.recorder.Record(r, d); err != nil {
+			s.p.parts.Logger.ErrorContext(ctx, "the trace ends here", slog.Any("error", err))
+			s.recorder = nil
+		}
+	}
+	s.last, s.begun = d, true
+}
+
+// tell logs a decision that changed something.
+func (s *steering) tell(ctx context.Context, d control.Decision) {
+	figures := func(what ...any) []any {
+		return append(what, slog.String("reason", string(d.Reason)), slog.Float64("rate", d.Rate), slog.Float64("load", d.Load),
+			slog.Float64("utilization", d.Utilization), slog.Duration("delay", d.Delay))
+	}
+	log := s.p.parts.Logger
+	if s.begun && d.Rung != s.last.Rung {
+		log.InfoContext(ctx, "rung", figures(slog.Int("from", s.last.Rung), slog.Int("to", d.Rung))...)
+	}
+	switch {
+	case d.Saturated && !s.last.Saturated:
+		log.WarnContext(ctx, "saturated: the cheapest usable rung does not carry the load; more replicas are needed", figures(slog.Int("rung", d.Rung))...)
+	case !d.Saturated && s.last.Saturated:
+		log.InfoContext(ctx, "no longer saturated", figures(slog.Int("rung", d.Rung))...)
+	}
+}
+
+// read takes a reading.
+func (s *steering) read() control.Reading {
+	t := &s.p.traffic
+	b := s.p.parts.Source.Backlog()
+	now := time.Since(t.born)
+	r := control.Reading{
+		At: now, Epoch: b.Epoch, Arrived: b.Arrived, Settled: t.settled.Load(), Backlog: b.Messages,
+		FetchStalled: b.Stalled, PublishStalled: t.stalled(min(s.p.parts.Control.TargetAge/2, longestStall)), Usable: int(s.p.choice.usable.Load()),
+	}
+	if !b.Heard.IsZero() {
+		r.Heard = b.Heard.Sub(t.born)
+	}
+	if !b.Oldest.IsZero() {
+		r.Age, r.Dated = time.Since(b.Oldest), true
+	}
+	if s.p.cfg.Mode != Auto {
+		r.Usable = 0 // of the controller's one rung
+	}
+	r.Costs = s.costs()
+	all := s.all.add(t.all.Load())
+	r.Strict, r.BestEffort, r.Audited = part(s.strict.add(t.strict.Load()), all), part(s.bestEffort.add(t.bestEffort.Load()), all), part(s.audited.add(t.audited.Load()), all)
+	return r
+}
+
+// costs returns the seconds that a message takes at each stage that it runs,
+// ℓ·(a/T + b): its tokens times what one takes, with its part of what a run
+// takes whatever its size. 0 is not known. T is what runs have been of late, but
+// at least what the scheduler calls full: a free device runs whatever there is,
+// so small runs say that there was time for them, not that it is short.
+func (s *steering) costs() []float64 {
+	t := &s.p.traffic
+	lines := s.p.Costs()
+	costs := make([]float64, len(lines))
+	length := part(s.tokens.add(t.tokens.Load()), s.rows.add(t.rows.Load()))
+	for i, line := range lines {
+		run := part(s.runTokens[i].add(t.stages[i].tokens.Load()), s.runs[i].add(t.stages[i].runs.Load()))
+		run = max(run, float64(line.Full(s.p.cfg.BatchTokens)))
+		costs[i] = length * (line.Base/run + line.PerToken)
+		if s.share != nil {
+			costs[i] = max(costs[i]*s.share[i], least)
+		}
+	}
+	return costs
+}
+
+// least is what a stage costs that hardly any message runs: it must not look
+// like a figure that is not known.
+const least = 1e-12
+
+// longestStall is how long results may wait for the first of them to become
+// durable. With a target age below twice that it is half of it: what is late
+// because the stream takes nothing must not be taken for load.
+const longestStall = time.Second
+
+// A fading is the growth of a count, what was long ago counting less.
+type fading struct {
+	last int64
+	sum  float64
+}
+
+// fade is what counts of the steps before a step, where that counts 1: some
+// hundred steps, half a minute by default.
+const fade = 0.99
+
+// add takes the count as it is now and returns its faded growth.
+func (f *fading) add(count int64) float64 {
+	f.sum = fade*f.sum + float64(count-f.last)
+	f.last = count
+	return f.sum
+}
+
+// part is the share of a in all, where there is any.
+func part(a, all float64) float64 {
+	if all <= 0 {
+		return 0
+	}
+	return a / all
+}

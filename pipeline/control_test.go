@@ -1,0 +1,171 @@
+package pipeline
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"sweetspot/pipeline/control"
+)
+
+// pour puts messages on the shelf, so many a second, for a while.
+func (s *shelf) pour(perSecond int, lasts time.Duration, m Message) {
+	every := time.Second / time.Duration(perSecond)
+	for range int(lasts / every) {
+		s.putMessage(m)
+		time.Sleep(every)
+	}
+}
+
+// steered runs r beside a story, and then until everything is settled.
+func steered(t *testing.T, r *rig, story func()) {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- r.Run(ctx) }()
+	story()
+	stop()
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	if n := r.shelf.unsettled(t); n != 0 {
+		t.Errorf("%d messages are unsettled", n)
+	}
+}
+
+// loaded is a rig whose runs take 20 ms, of up to 16 short rows: full depth
+// carries 266 messages a second, the cheapest rung 457 if as many reach each stage
+// as its ladder says.
+func loaded(t *testing.T, change func(*Config, *Parts)) *rig {
+	t.Helper()
+	s := newShelf()
+	s.tells = true
+	r := newRig(t, s, change)
+	r.script.takes = 20 * time.Millisecond
+	if err := r.Warm(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestTheRungFollowsTheLoad(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var trace, log bytes.Buffer
+		r := loaded(t, func(_ *Config, parts *Parts) {
+			parts.Trace, parts.Logger = &trace, slog.New(slog.NewTextHandler(&log, nil))
+		})
+		var quiet, busy, after int
+		steered(t, r, func() {
+			r.shelf.pour(100, 20*time.Second, Message{Value: []byte("9 yes")})
+			quiet = int(r.choice.chosen.Load())
+			r.shelf.pour(350, 20*time.Second, Message{Value: []byte("9 yes")})
+			busy = int(r.choice.chosen.Load())
+			r.shelf.pour(50, 90*time.Second, Message{Value: []byte("9 yes")})
+			after = int(r.choice.chosen.Load())
+		})
+		if quiet != 0 || busy == 0 || after != 0 {
+			t.Errorf("rungs %d, %d and %d, want full depth, a cheaper one, and full depth again", quiet, busy, after)
+		}
+		for _, want := range []string{"msg=rung from=0 to=", "reason=load", "to=0 reason=recovered"} {
+			if !strings.Contains(log.String(), want) {
+				t.Errorf("the log lacks %q:\n%s", want, log.String())
+			}
+		}
+		if steps, err := control.Replay(&trace); err != nil || steps < 500 {
+			t.Errorf("%d decisions play again, error %v; want one every quarter of a second", steps, err)
+		}
+	})
+}
+
+func TestUnderOverloadBestEffortMessagesAreShed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := loaded(t, func(_ *Config, parts *Parts) { parts.Control.Overload = control.Shed })
+		best := Message{Value: []byte("1 1 1 yes"), Headers: []Header{{"sweet-tier", []byte("best-effort")}}}
+		steered(t, r, func() { r.shelf.pour(600, 20*time.Second, best) })
+		shed, published := r.metric(t, "shed_total"), r.metric(t, "results_published_total")
+		if shed == 0 || published == 0 || int(shed+published) != 12000 || int(shed) != len(r.yard.kept) {
+			t.Errorf("%v shed, %v published, %d dead letters, want 12000 in all, and some of each", shed, published, len(r.yard.kept))
+		}
+		if r.metric(t, "dead_letters_total") != 0 {
+			t.Error("a message that was shed is counted as a dead letter too")
+		}
+		if l := r.yard.kept[0]; l.Reason != Shed {
+			t.Errorf("reason %s, want %s", l.Reason, Shed)
+		}
+	})
+}
+
+func TestAWorkerThatWaitsShedsNothingAndSaysSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		r := loaded(t, func(_ *Config, parts *Parts) { parts.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+		best := Message{Value: []byte("1 1 1 yes"), Headers: []Header{{"sweet-tier", []byte("best-effort")}}}
+		steered(t, r, func() {
+			r.shelf.pour(600, 10*time.Second, best)
+			r.shelf.whenSettled(6000)
+			time.Sleep(5 * time.Second)
+		})
+		if n := len(r.sink.kept); n != 6000 {
+			t.Errorf("%d results, want all 6000", n)
+		}
+		for _, want := range []string{"level=WARN msg=\"saturated", "no longer saturated"} {
+			if !strings.Contains(log.String(), want) {
+				t.Errorf("the log lacks %q:\n%s", want, log.String())
+			}
+		}
+	})
+}
+
+// TestAStalledPublisherMovesNothing has a stream that takes nothing for a while.
+func TestAStalledPublisherMovesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := loaded(t, nil)
+		down, up := 15*time.Second, 40*time.Second
+		start := time.Now()
+		r.sink.fail = func(_ int, rs []Result) error {
+			if d := time.Since(start); d > down && d < up {
+				return &PartialError{Failed: all(len(rs)), Err: context.DeadlineExceeded}
+			}
+			return nil
+		}
+		moved := 0
+		steered(t, r, func() {
+			go r.shelf.pour(100, 60*time.Second, Message{Value: []byte("9 yes")})
+			for time.Since(start) < up {
+				time.Sleep(time.Second)
+				if d := time.Since(start); d > 10*time.Second && r.choice.chosen.Load() != 0 {
+					moved++
+				}
+			}
+			r.shelf.whenSettled(6000)
+		})
+		if moved != 0 {
+			t.Errorf("at %d moments of an outage the rung was not 0: nothing would have got better by it", moved)
+		}
+	})
+}
+
+func all(n int) []int {
+	list := make([]int, n)
+	for i := range list {
+		list[i] = i
+	}
+	return list
+}
+
+func TestAFixedRungIsSteeredByNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := loaded(t, func(c *Config, _ *Parts) { c.Mode, c.Rung = Fixed, 1 })
+		steered(t, r, func() { r.shelf.pour(500, 10*time.Second, Message{Value: []byte("9 yes")}) })
+		for _, res := range r.sink.kept {
+			if res.Rung != 1 {
+				t.Fatalf("%s, want rung 1", outcome(res))
+			}
+		}
+	})
+}
