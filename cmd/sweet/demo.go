@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -26,6 +27,7 @@ type demoOptions struct {
 	input    string
 	duration time.Duration
 	rate     float64
+	load     string // shape of a load that changes; "" is none
 	json     bool
 	seed     uint64
 }
@@ -37,16 +39,26 @@ func newDemoCommand() *cobra.Command {
 		Short: "Show the worker at work, on embedded servers, with nothing to set up",
 		Long: `Start an embedded Kafka and NATS, put a load of texts on a topic, and run the
 worker between them: first for a moment at full depth, to know what that costs,
-then with the thresholds that the model's certificate allows. At the end every
-text is accounted for.`,
+then at the cheapest rung that the model's certificate allows. At the end every
+text is accounted for.
+
+With --load the load changes, and the worker chooses its rung by itself: watch
+the load rise past what full depth carries, the rung move and why, the age come
+back under its target, and the depth return.`,
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return runDemo(c, o) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			if o.load != "" && !c.Flags().Changed("duration") {
+				o.duration = time.Minute
+			}
+			return runDemo(c, o)
+		},
 	}
 	f := c.Flags()
 	f.StringVar(&o.model, "model", "bundled", "model directory, or bundled")
 	f.StringVar(&o.input, "input", "", "file of texts, one a line, sent again and again; without it messages to a support desk")
-	f.DurationVar(&o.duration, "duration", 20*time.Second, "how long the load lasts")
+	f.DurationVar(&o.duration, "duration", 20*time.Second, "how long the load lasts (with --load a minute)")
 	f.Float64Var(&o.rate, "rate", 0, "texts a second; 0 is as fast as the worker answers them")
+	f.StringVar(&o.load, "load", "", "let the load change, up to 2.5 times what full depth carries: step, burst or diurnal, a day in --duration")
 	f.Uint64Var(&o.seed, "seed", 1, "of the support-desk messages")
 	f.BoolVar(&o.json, "json", false, "print the summary as one JSON object")
 	return c
@@ -58,6 +70,10 @@ func runDemo(c *cobra.Command, o demoOptions) error {
 		return usagef("--duration %v: want at least 4s, a quarter of it at full depth", o.duration)
 	case o.rate < 0:
 		return usagef("--rate %v: want 0 or more", o.rate)
+	case o.load != "" && shapes[o.load] == nil:
+		return usagef("--load %s: want step, burst or diurnal", o.load)
+	case o.load != "" && o.rate > 0:
+		return usagef("--rate and --load: a load that changes is as high as the worker is fast")
 	}
 	texts, err := openTexts(o.input, o.seed)
 	if err != nil {
@@ -126,11 +142,11 @@ func (d *demo) close() error {
 
 // play runs both acts, waits until every text is accounted for, and sums up.
 func (d *demo) play(ctx context.Context) (summary, error) {
-	full, err := d.act(ctx, act{title: "full depth, for comparison", mode: "full", duration: d.opts.duration / 4})
+	full, err := d.act(ctx, act{title: "full depth, for comparison", mode: "full", duration: min(d.opts.duration/4, longestComparison)})
 	if err != nil {
 		return summary{}, err
 	}
-	staged, err := d.act(ctx, act{title: "staged, with early exits", mode: "auto", duration: d.opts.duration - d.opts.duration/4, rate: d.opts.rate})
+	staged, err := d.act(ctx, d.second(full.perSecond))
 	if err != nil {
 		return summary{}, err
 	}
@@ -140,12 +156,32 @@ func (d *demo) play(ctx context.Context) (summary, error) {
 	return d.summarize(full, staged)
 }
 
+// longestComparison is as long as it takes to know what full depth carries.
+const longestComparison = 5 * time.Second
+
+// second is the act after the one at full depth, which carried so many texts a
+// second.
+func (d *demo) second(carried float64) act {
+	a := act{title: "staged, with early exits", mode: "auto", duration: d.opts.duration - min(d.opts.duration/4, longestComparison), rate: steady(d.opts.rate)}
+	if d.opts.load != "" {
+		shape, lasts := shapes[d.opts.load], a.duration
+		a.title = "a load that changes: " + d.opts.load
+		a.rate = func(elapsed time.Duration) float64 { return carried * shape(share(elapsed.Seconds(), lasts.Seconds())) }
+		return a
+	}
+	if last := len(d.check.model.Ladder.Rungs) - 1; last > 0 {
+		a.mode, a.rung = "fixed", last // the load would not always ask for it
+	}
+	return a
+}
+
 // An act is one run of the worker.
 type act struct {
 	title    string
 	mode     string
+	rung     int // where mode is fixed
 	duration time.Duration
-	rate     float64 // texts a second; 0 keeps the worker busy
+	rate     func(elapsed time.Duration) float64 // texts a second; nil keeps the worker busy
 }
 
 // A scene is what an act looked like at one moment.
@@ -157,11 +193,15 @@ type scene struct {
 	agree    agreement
 	produced int
 	rate     float64 // results a second, lately
+	load     float64 // texts a second that are sent now; 0 where that follows the worker
+	layers   float64 // mean a text, lately
 }
 
 // An outcome is what came of an act.
 type outcome struct {
-	perSecond float64 // results, between the first one and the end of the load
+	perSecond float64       // results, between the first one and the end of the load
+	oldest    time.Duration // age of a message that was not settled yet
+	moves     int           // of the rung
 	metrics   metrics
 }
 
@@ -172,7 +212,7 @@ const frame = 250 * time.Millisecond
 // everything and stops it.
 func (d *demo) act(ctx context.Context, a act) (outcome, error) {
 	registry := prometheus.NewRegistry()
-	w, err := d.worker(ctx, a.mode, registry)
+	w, err := d.worker(ctx, a, registry)
 	if err != nil {
 		return outcome{}, err
 	}
@@ -194,13 +234,14 @@ func (d *demo) act(ctx context.Context, a act) (outcome, error) {
 }
 
 // worker puts a worker together as its environment would.
-func (d *demo) worker(ctx context.Context, mode string, r *prometheus.Registry) (*service.Worker, error) {
-	env := append(d.sandbox.Env(), "SWEET_MODEL="+d.opts.model, "SWEET_MODE="+mode, "SWEET_HTTP_ADDR=127.0.0.1:0")
+func (d *demo) worker(ctx context.Context, a act, r *prometheus.Registry) (*service.Worker, error) {
+	env := append(d.sandbox.Env(), "SWEET_MODEL="+d.opts.model, "SWEET_MODE="+a.mode, "SWEET_RUNG="+strconv.Itoa(a.rung), "SWEET_HTTP_ADDR=127.0.0.1:0")
 	cfg, _, err := config.Load(ctx, env)
 	if err != nil {
 		return nil, fmt.Errorf("the demo's settings: %w", err)
 	}
-	return service.Open(ctx, cfg, service.Options{Version: version, Logger: slog.New(slog.NewTextHandler(d.view, &slog.HandlerOptions{Level: slog.LevelWarn})), Registry: r})
+	warnings := slog.NewTextHandler(d.view, &slog.HandlerOptions{Level: slog.LevelWarn})
+	return service.Open(ctx, cfg, service.Options{Version: version, Logger: slog.New(&moves{Handler: warnings, view: d.view}), Registry: r})
 }
 
 // watch drives the load and shows the worker until the act's time is over and
@@ -224,6 +265,7 @@ func (d *demo) frames(ctx context.Context, a act, r *prometheus.Registry, ended 
 	defer tick.Stop()
 	start, loading := time.Now(), true
 	var rates meter
+	var depth depthMeter
 	for {
 		select {
 		case err := <-ended:
@@ -241,12 +283,14 @@ func (d *demo) frames(ctx context.Context, a act, r *prometheus.Registry, ended 
 			return out, err
 		}
 		elapsed := time.Since(start)
+		out.oldest, out.moves = max(out.oldest, out.metrics.oldestAge), d.view.count()
 		if loading {
 			rates.read(time.Now(), c.distinct)
 		}
 		d.view.show(scene{
 			act: a, elapsed: min(elapsed, a.duration), metrics: out.metrics, tally: c,
 			agree: d.check.agreement(), produced: d.load.count(), rate: rates.recent(),
+			load: a.at(elapsed), layers: depth.read(out.metrics),
 		})
 		switch {
 		case loading && elapsed >= a.duration:

@@ -41,21 +41,26 @@ func newLoad(brokers []string, t *texts) *load {
 	}
 }
 
-// run sends texts until ctx ends: rate a second, or where rate is 0 as many as
-// keep the worker busy. accounted is how many texts the worker is done with.
-func (l *load) run(ctx context.Context, rate float64, accounted func() int) error {
+// run sends texts until ctx ends: so many a second as rate says, or where that is
+// nil as many as keep the worker busy. accounted is how many texts the worker is
+// done with.
+func (l *load) run(ctx context.Context, rate func(elapsed time.Duration) float64, accounted func() int) error {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	start, before := time.Now(), l.count()
 	marked, done, ahead := start, accounted(), leastAhead
+	due, at := 0.0, start
 	for {
 		if time.Since(marked) >= aheadTime {
 			ahead = max(leastAhead, accounted()-done)
 			marked, done = time.Now(), accounted()
 		}
 		want := accounted() + ahead - l.count()
-		if rate > 0 {
-			want = int(rate*time.Since(start).Seconds()) - (l.count() - before)
+		if rate != nil {
+			now := time.Now()
+			due += rate(now.Sub(start)) * now.Sub(at).Seconds()
+			at = now
+			want = int(due) - (l.count() - before)
 		}
 		if want > 0 {
 			// The write itself is not cut short: what was begun must be counted.

@@ -16,6 +16,8 @@ type metrics struct {
 	exits                 []float64 // by exit, from 0
 	layersRun             float64
 	layersSaved           float64
+	rung, rungs           float64 // in force, and the cheapest of the ladder
+	saturated             bool
 }
 
 func gather(r *prometheus.Registry) (metrics, error) {
@@ -38,6 +40,12 @@ func gather(r *prometheus.Registry) (metrics, error) {
 			m.layersRun = sum(f)
 		case "sweet_layers_saved_total":
 			m.layersSaved = sum(f)
+		case "sweet_rung":
+			m.rung = sum(f)
+		case "sweet_rung_certified":
+			m.rungs = sum(f)
+		case "sweet_saturated":
+			m.saturated = sum(f) > 0
 		case "sweet_exits_total":
 			m.exits = byExit(f)
 		}
@@ -87,6 +95,25 @@ func (m metrics) layersMean() float64 {
 		n += e
 	}
 	return share(m.layersRun, n)
+}
+
+// A depthMeter turns what the exits count into the layers that a text has run
+// lately.
+type depthMeter struct {
+	layers, texts []float64 // counts, frame by frame
+}
+
+// read notes what was counted and returns the mean over the last second; 0 where
+// no text was answered in it.
+func (d *depthMeter) read(m metrics) float64 {
+	texts := 0.0
+	for _, e := range m.exits {
+		texts += e
+	}
+	d.layers, d.texts = append(d.layers, m.layersRun), append(d.texts, texts)
+	last := len(d.texts) - 1
+	from := max(0, last-int(time.Second/frame))
+	return share(d.layers[last]-d.layers[from], d.texts[last]-d.texts[from])
 }
 
 // A meter turns counts over time into rates.

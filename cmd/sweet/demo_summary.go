@@ -20,7 +20,11 @@ type summary struct {
 	PerSecond    float64  `json:"messages_per_second"`
 	FullSecond   float64  `json:"full_depth_messages_per_second"`
 
+	Moves  int     `json:"moves"`            // of the rung, in the second act
+	Oldest float64 `json:"oldest_age_s_max"` // of a message that was not settled yet, in the second act
+
 	rate float64 // what --rate asked for
+	load string  // what --load asked for
 }
 
 func (d *demo) summarize(full, staged outcome) (summary, error) {
@@ -41,7 +45,10 @@ func (d *demo) summarize(full, staged outcome) (summary, error) {
 		Compared:     agree.all,
 		PerSecond:    staged.perSecond,
 		FullSecond:   full.perSecond,
+		Moves:        staged.moves,
+		Oldest:       staged.oldest.Seconds(),
 		rate:         d.opts.rate,
+		load:         d.opts.load,
 	}, nil
 }
 
@@ -58,6 +65,11 @@ func (s summary) print(w io.Writer) error {
 		fmt.Fprintf(w, "  agreement        %9.1f %% with full depth, of %d texts compared\n", 100**s.Agreement, s.Compared)
 	}
 	fmt.Fprintf(w, "  full depth       %9.0f texts/s\n", s.FullSecond)
+	if s.load != "" {
+		_, err := fmt.Fprintf(w, "  the load         %9.0f texts/s at its highest, %.1f times as much\n"+
+			"  the rung         %9d moves; the oldest message was at most %.2f s old\n\n", high*s.FullSecond, high, s.Moves, s.Oldest)
+		return err
+	}
 	if s.rate > 0 {
 		_, err := fmt.Fprintf(w, "  with early exits %9.0f texts/s, as --rate asked for\n\n", s.PerSecond)
 		return err

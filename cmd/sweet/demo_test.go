@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -56,6 +57,42 @@ func TestBarFillsItsShare(t *testing.T) {
 	for share, want := range map[float64]string{0: "    ", 0.5: "██  ", 1: "████", 0.3125: "█▎  "} {
 		if got := bar(share, 4); got != want {
 			t.Errorf("bar(%v) = %q, want %q", share, got, want)
+		}
+	}
+}
+
+func TestLoadsStayWithinTheirLevels(t *testing.T) {
+	for name, shape := range shapes {
+		least, most := math.Inf(1), 0.0
+		for i := range 1001 {
+			v := shape(float64(i) / 1000)
+			least, most = min(least, v), max(most, v)
+		}
+		if math.Abs(least-low) > 1e-9 || math.Abs(most-high) > 1e-9 || shape(0) != low || shape(1) > low+1e-9 {
+			t.Errorf("%s: from %v to %v, beginning at %v and ending at %v; want %v to %v, and low at both ends", name, least, most, shape(0), shape(1), low, high)
+		}
+	}
+}
+
+func TestAChangingLoadIsAnswered(t *testing.T) {
+	var out, talk strings.Builder
+	c := newCommand()
+	c.SetOut(&out)
+	c.SetErr(&talk)
+	c.SetArgs([]string{"demo", "--load", "burst", "--duration", "8s", "--json"})
+	if err := c.ExecuteContext(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var s summary
+	if err := json.Unmarshal([]byte(out.String()), &s); err != nil {
+		t.Fatal(err)
+	}
+	if s.Lost != 0 || s.Duplicated != 0 || s.Consumed < 100 || s.Moves == 0 {
+		t.Errorf("got %+v, want nothing lost, and a rung that moves", s)
+	}
+	for _, want := range []string{"load ", "rung ", "layers a text"} {
+		if !strings.Contains(talk.String(), want) {
+			t.Errorf("the talk lacks %q:\n%s", want, talk.String())
 		}
 	}
 }

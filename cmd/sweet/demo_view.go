@@ -18,17 +18,26 @@ type view struct {
 	layers []int // layers run at each exit
 
 	mu       sync.Mutex
-	drawn    int       // lines of the picture that stands on the terminal
-	lastLine time.Time // when a line was written, without a terminal
+	shown    time.Duration // into the act, when the worker was last shown
+	moves    []string      // of the rung, the latest last
+	moved    int           // how often the rung has moved
+	drawn    int           // lines of the picture that stands on the terminal
+	lastLine time.Time     // when a line was written, without a terminal
 }
 
 // show draws s.
 func (v *view) show(s scene) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	v.shown = s.elapsed
 	if !v.live {
 		if time.Since(v.lastLine) >= 2*time.Second {
 			v.lastLine = time.Now()
+			if s.load > 0 {
+				fmt.Fprintf(v.out, "%3.0f s: load %.0f texts/s, answered %.0f, oldest %.2f s, rung %.0f of %.0f, %.2f layers a text\n",
+					s.elapsed.Seconds(), s.load, s.rate, s.metrics.oldestAge.Seconds(), s.metrics.rung, s.metrics.rungs, s.layers)
+				return
+			}
 			fmt.Fprintf(v.out, "%s: %v of %v, %.0f texts/s, oldest %.2f s, %.1f %% of layers saved\n",
 				s.act.title, s.elapsed.Round(time.Second), s.act.duration.Round(time.Second), s.rate,
 				s.metrics.oldestAge.Seconds(), 100*s.saved())
@@ -49,8 +58,15 @@ func (s scene) saved() float64 {
 func (v *view) picture(b *bytes.Buffer, s scene) {
 	fmt.Fprintf(b, "\n  sweetspot demo: %s   %v of %v\n\n", s.act.title,
 		s.elapsed.Round(time.Second), s.act.duration.Round(time.Second))
+	if s.load > 0 {
+		fmt.Fprintf(b, "  load          %9.0f texts/s\n", s.load)
+	}
 	fmt.Fprintf(b, "  rate          %9.0f texts/s\n", s.rate)
 	fmt.Fprintf(b, "  oldest age    %9.2f s\n", s.metrics.oldestAge.Seconds())
+	if s.act.mode == "auto" {
+		fmt.Fprintf(b, "  rung          %9.0f of %.0f%s\n", s.metrics.rung, s.metrics.rungs, map[bool]string{true: "     saturated"}[s.metrics.saturated])
+		fmt.Fprintf(b, "  layers        %9.2f a text, in the last second\n", s.layers)
+	}
 	fmt.Fprintf(b, "  sent          %9d     answered %d     dead letters %d\n\n", s.produced, s.tally.distinct, s.tally.dead)
 	var all float64
 	for _, e := range s.metrics.exits {
@@ -64,6 +80,9 @@ func (v *view) picture(b *bytes.Buffer, s scene) {
 		fmt.Fprintf(b, "  exit %d, layers run %-2d  %s %5.1f %%\n", i+1, layers, bar(share(n, all), 40), 100*share(n, all))
 	}
 	fmt.Fprintf(b, "\n  layers saved  %9.1f %%   (%.2f of %d run per text)\n", 100*s.saved(), s.metrics.layersMean(), v.layers[len(v.layers)-1])
+	for _, m := range v.moves {
+		fmt.Fprintf(b, "  %s\n", m)
+	}
 	if s.agree.all > 0 {
 		fmt.Fprintf(b, "  agreement     %9.1f %%   of %d texts also run at full depth\n", 100*s.agree.share(), s.agree.all)
 	} else {
@@ -91,6 +110,30 @@ func (v *view) erase() {
 		fmt.Fprintf(v.out, "\x1b[%dA\x1b[J", v.drawn)
 		v.drawn = 0
 	}
+}
+
+// shownMoves is how many moves of the rung a picture shows.
+const shownMoves = 5
+
+// count returns how often the rung has moved.
+func (v *view) count() int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.moved
+}
+
+// move shows that the rung has moved.
+func (v *view) move(from, to, reason string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.moved++
+	line := fmt.Sprintf("%5.1f s: rung %s -> %s (%s)", v.shown.Seconds(), from, to, reason)
+	if !v.live {
+		fmt.Fprintln(v.out, line)
+		return
+	}
+	v.moves = append(v.moves, line)
+	v.moves = v.moves[max(0, len(v.moves)-shownMoves):]
 }
 
 // Write shows a log line above the picture.
