@@ -28,6 +28,7 @@ type demoOptions struct {
 	duration time.Duration
 	rate     float64
 	load     string // shape of a load that changes; "" is none
+	compare  bool   // serve it at full depth as well
 	json     bool
 	seed     uint64
 }
@@ -59,6 +60,7 @@ back under its target, and the depth return.`,
 	f.DurationVar(&o.duration, "duration", 20*time.Second, "how long the load lasts (with --load a minute)")
 	f.Float64Var(&o.rate, "rate", 0, "texts a second; 0 is as fast as the worker answers them")
 	f.StringVar(&o.load, "load", "", "let the load change, up to 2.5 times what full depth carries: step, burst or diurnal, a day in --duration")
+	f.BoolVar(&o.compare, "compare", false, "with --load: serve the same load at full depth as well, before, for as long")
 	f.Uint64Var(&o.seed, "seed", 1, "of the support-desk messages")
 	f.BoolVar(&o.json, "json", false, "print the summary as one JSON object")
 	return c
@@ -72,6 +74,8 @@ func runDemo(c *cobra.Command, o demoOptions) error {
 		return usagef("--rate %v: want 0 or more", o.rate)
 	case o.load != "" && shapes[o.load] == nil:
 		return usagef("--load %s: want step, burst or diurnal", o.load)
+	case o.compare && o.load == "":
+		return usagef("--compare goes with --load")
 	case o.load != "" && o.rate > 0:
 		return usagef("--rate and --load: a load that changes is as high as the worker is fast")
 	}
@@ -146,14 +150,31 @@ func (d *demo) play(ctx context.Context) (summary, error) {
 	if err != nil {
 		return summary{}, err
 	}
-	staged, err := d.act(ctx, d.second(full.perSecond))
+	second := d.second(full.perSecond)
+	var compared outcome
+	if d.opts.compare {
+		same := second
+		same.title, same.mode = "the same load at full depth", "full"
+		if compared, err = d.act(ctx, same); err != nil {
+			return summary{}, err
+		}
+	}
+	staged, err := d.act(ctx, second)
 	if err != nil {
 		return summary{}, err
 	}
 	if err := d.check.finish(ctx, d.tally.samples); err != nil {
 		return summary{}, err
 	}
-	return d.summarize(full, staged)
+	s, err := d.summarize(full, staged)
+	if d.opts.load != "" {
+		s.Auto = newFreshness(staged)
+	}
+	if d.opts.compare {
+		s.Full = newFreshness(compared)
+		s.Consumed += int(compared.metrics.read)
+	}
+	return s, err
 }
 
 // longestComparison is as long as it takes to know what full depth carries.
@@ -199,9 +220,9 @@ type scene struct {
 
 // An outcome is what came of an act.
 type outcome struct {
-	perSecond float64       // results, between the first one and the end of the load
-	oldest    time.Duration // age of a message that was not settled yet
-	moves     int           // of the rung
+	perSecond float64         // results, between the first one and the end of the load
+	moves     int             // of the rung
+	ages      []time.Duration // of messages when their results came, ascending
 	metrics   metrics
 }
 
@@ -229,6 +250,7 @@ func (d *demo) act(ctx context.Context, a act) (outcome, error) {
 	if err := <-ended; err != nil {
 		return out, fmt.Errorf("stopping the worker: %w", err)
 	}
+	out.ages = d.tally.takeAges()
 	out.metrics, err = gather(registry)
 	return out, err
 }
@@ -283,7 +305,7 @@ func (d *demo) frames(ctx context.Context, a act, r *prometheus.Registry, ended 
 			return out, err
 		}
 		elapsed := time.Since(start)
-		out.oldest, out.moves = max(out.oldest, out.metrics.oldestAge), d.view.count()
+		out.moves = d.view.count()
 		if loading {
 			rates.read(time.Now(), c.distinct)
 		}

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"time"
 )
 
 // A summary accounts for every text of the demo.
@@ -20,8 +22,10 @@ type summary struct {
 	PerSecond    float64  `json:"messages_per_second"`
 	FullSecond   float64  `json:"full_depth_messages_per_second"`
 
-	Moves  int     `json:"moves"`            // of the rung, in the second act
-	Oldest float64 `json:"oldest_age_s_max"` // of a message that was not settled yet, in the second act
+	Moves int `json:"moves"` // of the rung, in the second act
+
+	Auto *freshness `json:"auto,omitempty"`       // of a load that changes, with the rung that the worker chose
+	Full *freshness `json:"full_depth,omitempty"` // of the same load at full depth, where it was compared
 
 	rate float64 // what --rate asked for
 	load string  // what --load asked for
@@ -46,7 +50,6 @@ func (d *demo) summarize(full, staged outcome) (summary, error) {
 		PerSecond:    staged.perSecond,
 		FullSecond:   full.perSecond,
 		Moves:        staged.moves,
-		Oldest:       staged.oldest.Seconds(),
 		rate:         d.opts.rate,
 		load:         d.opts.load,
 	}, nil
@@ -67,8 +70,11 @@ func (s summary) print(w io.Writer) error {
 	fmt.Fprintf(w, "  full depth       %9.0f texts/s\n", s.FullSecond)
 	if s.load != "" {
 		_, err := fmt.Fprintf(w, "  the load         %9.0f texts/s at its highest, %.1f times as much\n"+
-			"  the rung         %9d moves; the oldest message was at most %.2f s old\n\n", high*s.FullSecond, high, s.Moves, s.Oldest)
-		return err
+			"  the rung         %9d moves\n", high*s.FullSecond, high, s.Moves)
+		if err != nil {
+			return err
+		}
+		return errors.Join(s.Auto.print(w, "the worker's rung"), s.Full.print(w, "full depth"), blank(w))
 	}
 	if s.rate > 0 {
 		_, err := fmt.Fprintf(w, "  with early exits %9.0f texts/s, as --rate asked for\n\n", s.PerSecond)
@@ -80,6 +86,44 @@ func (s summary) print(w io.Writer) error {
 		return err
 	}
 	_, err := fmt.Fprintf(w, "  with early exits %9.0f texts/s: %.2f times as fast\n\n", s.PerSecond, share(s.PerSecond, s.FullSecond))
+	return err
+}
+
+// freshness is how fresh the answers of an act were.
+type freshness struct {
+	LateShare  float64 `json:"over_target_share"` // of messages older than the worker's default target age when their results came
+	P50        float64 `json:"age_p50_s"`
+	P99        float64 `json:"age_p99_s"`
+	LayersMean float64 `json:"layers_mean"`
+}
+
+// target is SWEET_TARGET_AGE as the demo leaves it.
+const target = time.Second
+
+func newFreshness(o outcome) *freshness {
+	f := &freshness{LayersMean: o.metrics.layersMean()}
+	n := len(o.ages)
+	if n == 0 {
+		return f
+	}
+	onTime, _ := slices.BinarySearch(o.ages, target+1)
+	f.LateShare = 1 - float64(onTime)/float64(n)
+	f.P50, f.P99 = o.ages[n/2].Seconds(), o.ages[n*99/100].Seconds()
+	return f
+}
+
+// print writes a line; nothing where there is no freshness.
+func (f *freshness) print(w io.Writer, what string) error {
+	if f == nil {
+		return nil
+	}
+	_, err := fmt.Fprintf(w, "  %-17s%8.1f %% of messages older than %v when answered; age %.2f s in the median, %.2f s for 99 %%; %.2f layers a text\n",
+		what, 100*f.LateShare, target, f.P50, f.P99, f.LayersMean)
+	return err
+}
+
+func blank(w io.Writer) error {
+	_, err := fmt.Fprintln(w)
 	return err
 }
 

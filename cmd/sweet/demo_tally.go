@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -25,6 +26,7 @@ type tally struct {
 
 	mu   sync.Mutex
 	seen map[string]struct{}
+	ages []time.Duration // from the record's time to the result's in the stream, since they were last taken
 	counts
 	last time.Time // when counts changed
 	err  error
@@ -72,8 +74,12 @@ func (t *tally) read() {
 		if errors.Is(err, jetstream.ErrMsgIteratorClosed) {
 			return
 		}
+		var meta *jetstream.MsgMetadata
 		if err == nil {
-			err = t.add(m.Headers().Get(nats.MsgIdHdr), m.Data())
+			meta, err = m.Metadata()
+		}
+		if err == nil {
+			err = t.add(m.Headers().Get(nats.MsgIdHdr), m.Data(), meta.Timestamp)
 		}
 		if err != nil {
 			t.mu.Lock()
@@ -84,12 +90,14 @@ func (t *tally) read() {
 	}
 }
 
-func (t *tally) add(id string, data []byte) error {
+// add counts a result that the stream took at the given time.
+func (t *tally) add(id string, data []byte, at time.Time) error {
 	var r struct {
 		Label  string `json:"label"`
 		Rung   int    `json:"rung"`
 		Source struct {
-			Key string `json:"key"`
+			Key       string    `json:"key"`
+			Timestamp time.Time `json:"timestamp"`
 		} `json:"source"`
 	}
 	if err := json.Unmarshal(data, &r); err != nil {
@@ -101,6 +109,7 @@ func (t *tally) add(id string, data []byte) error {
 	t.last = time.Now()
 	if _, ok := t.seen[id]; !ok {
 		t.seen[id] = struct{}{}
+		t.ages = append(t.ages, at.Sub(r.Source.Timestamp))
 		t.distinct++
 	}
 	if r.Rung > 0 && t.stored%sampleEvery == 0 {
@@ -117,6 +126,17 @@ func (t *tally) snapshot() (counts, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.counts, t.err
+}
+
+// takeAges returns how old messages were when their results came, since it was
+// last asked, ascending.
+func (t *tally) takeAges() []time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	ages := t.ages
+	t.ages = nil
+	slices.Sort(ages)
+	return ages
 }
 
 // setDead notes how many dead letters there are.
