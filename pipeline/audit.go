@@ -34,7 +34,7 @@ type audits struct {
 	log     *slog.Logger
 	state   State // nil where alarms end with the worker
 	worker  string
-	raised  chan control.Alarm // for those who share the ladder; has room for every alarm that there can be
+	raised  chan struct{} // poked when there is an alarm to share; closed when there will be none
 
 	heard   chan struct{} // closed when known
 	cheaper int           // rungs of the ladder below full depth
@@ -43,6 +43,7 @@ type audits struct {
 	evidence *control.Evidence // guarded by mu
 	known    bool              // guarded by mu: what other workers have withdrawn has been heard, or cannot be
 	shared   bool              // guarded by mu: there was a record when it was last heard
+	toShare  *control.Alarm    // guarded by mu: not shared yet; nil for none
 }
 
 // newAudits returns audits over so many rungs, or nil where there is nothing to
@@ -58,7 +59,7 @@ func newAudits(c *choice, parts *Parts, alarmEvery int) (*audits, error) {
 	}
 	a := &audits{
 		choice: c, metrics: parts.Metrics, log: parts.Logger, state: parts.State, worker: parts.Worker,
-		raised: make(chan control.Alarm, n), heard: make(chan struct{}), cheaper: n - 1, evidence: e,
+		raised: make(chan struct{}, 1), heard: make(chan struct{}), cheaper: n - 1, evidence: e,
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -119,7 +120,14 @@ func (a *audits) observe(ctx context.Context, rung int, agree bool) {
 	alarm, raised := a.evidence.Observe(rung, agree)
 	if raised {
 		alarm.Time, alarm.Worker = time.Now(), a.worker
-		a.raised <- alarm
+		if a.toShare != nil {
+			alarm = a.toShare.Merge(alarm)
+		}
+		a.toShare = &alarm
+		select {
+		case a.raised <- struct{}{}:
+		default: // it is poked already
+		}
 		a.log.ErrorContext(ctx, "the certificate does not hold for the messages that come now: rungs are withdrawn until the alarm is cleared",
 			slog.Int("from_rung", alarm.Rung), slog.Int("audits", alarm.Audits), slog.Int("disagreements", alarm.Disagreements))
 	}
@@ -181,8 +189,12 @@ func (a *audits) end() {
 // share tells the others of the alarms that are raised, until raised is closed
 // and all have been told, or ctx ends.
 func (a *audits) share(ctx context.Context) {
-	for alarm := range receive(ctx, a.raised) {
-		for wait := firstRetry; !a.tell(ctx, alarm); wait = min(2*wait, lastRetry) {
+	for range receive(ctx, a.raised) {
+		a.mu.Lock()
+		alarm := a.toShare
+		a.toShare = nil
+		a.mu.Unlock()
+		for wait := firstRetry; alarm != nil && !a.tell(ctx, *alarm); wait = min(2*wait, lastRetry) {
 			select {
 			case <-time.After(wait):
 			case <-ctx.Done():
