@@ -30,13 +30,15 @@ var mayImport = map[string][]string{
 		"config", "consumer", "pipeline", "pipeline/publish", "inference", "inference/token", "inference/cpu", "inference/bundled",
 	},
 	"cmd/sweet": {
-		"cmd/service", "cmd/sweet/compare", "cmd/sweet/desk", "cmd/sweet/sandbox", "config", "consumer", "pipeline", "pipeline/publish",
+		"cmd/service", "cmd/sweet/compare", "cmd/sweet/desk", "cmd/sweet/sandbox", "cmd/sweet/simulate", "config", "consumer",
+		"pipeline", "pipeline/control", "pipeline/publish", "pipeline/schedule",
 		"inference", "inference/token", "inference/cpu", "inference/train", "inference/calibrate", "inference/bundled",
 	},
 	"cmd/sweet/compare":     {},
 	"cmd/sweet/desk":        {},
 	"cmd/sweet/sandbox":     {},
 	"cmd/sweet/sandboxtest": {"cmd/sweet/sandbox", "inference"},
+	"cmd/sweet/simulate":    {"pipeline/control", "pipeline/schedule", "inference"},
 
 	"config": {"consumer", "pipeline", "pipeline/control", "pipeline/publish"},
 
@@ -65,6 +67,7 @@ var mayUse = map[string][]string{
 	"cmd/sweet/desk":        {},
 	"cmd/sweet/sandbox":     {"github.com/nats-io/nats-server", "github.com/nats-io/nats.go", "github.com/twmb/franz-go"},
 	"cmd/sweet/sandboxtest": {"github.com/nats-io/nats.go", "github.com/segmentio/kafka-go", "github.com/twmb/franz-go"},
+	"cmd/sweet/simulate":    {"gonum.org/v1/plot"},
 
 	"config": {"github.com/sethvargo/go-envconfig"},
 

@@ -1,0 +1,87 @@
+package simulate
+
+import (
+	"math"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestShapesPeakAtOneForAsLongAsTheyLast(t *testing.T) {
+	for name, want := range map[string]time.Duration{
+		"step": 5 * time.Minute, "ramp": 5*time.Minute + 30*time.Second, "burst": 5 * time.Minute, "diurnal": time.Hour,
+	} {
+		l, err := Shape(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if l.End != want || math.Abs(l.Peak()-1) > 0.01 {
+			t.Errorf("%s: got %v with a peak of %v, want %v with 1", name, l.End, l.Peak(), want)
+		}
+	}
+	if _, err := Shape("flat"); err == nil || !strings.Contains(err.Error(), "step, ramp, burst, diurnal") {
+		t.Errorf("got error %v, want one that lists the shapes", err)
+	}
+}
+
+func TestLoadFromCSVIsScaledToAPeak(t *testing.T) {
+	l, err := ReadLoad("day.csv", strings.NewReader("seconds,messages_per_second\n1700000000, 10\n1700000060,40\n1700000090,0\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Load{Name: "day.csv", Spans: []Span{{0, 10}, {time.Minute, 40}, {90 * time.Second, 0}}, End: 2 * time.Minute}
+	check := func(got Load, factor float64) {
+		t.Helper()
+		if got.Name != want.Name || got.End != want.End || len(got.Spans) != len(want.Spans) {
+			t.Fatalf("got %+v, want %+v", got, want)
+		}
+		for i, s := range want.Spans {
+			if got.Spans[i] != (Span{s.From, s.Rate * factor}) {
+				t.Errorf("span %d: got %+v, want %+v times %v", i, got.Spans[i], s, factor)
+			}
+		}
+	}
+	check(l, 1)
+	check(l.Scaled(100), 2.5)
+	check(l, 1) // and is as it was
+	if got := l.Messages(); got != 60*10+30*40 {
+		t.Errorf("got %v messages, want 1800", got)
+	}
+}
+
+func TestFaultsOfACSVNameTheLine(t *testing.T) {
+	const head = "seconds,messages_per_second\n"
+	for _, c := range []struct{ name, text, want string }{
+		{"an empty file", "", "load.csv is empty: want the line seconds,messages_per_second"},
+		{"another header", "time,rate\n0,1\n", "line 1: time,rate, want seconds,messages_per_second"},
+		{"three fields", head + "0,1\n1,2,3\n", "line 3: wrong number of fields"},
+		{"no number", head + "0,1\n\n5,many\n", `line 4: messages_per_second "many"`},
+		{"no time", head + "noon,1\n", `line 2: seconds "noon"`},
+		{"not a number", head + "0,NaN\n", `line 2: messages_per_second "NaN"`},
+		{"a negative rate", head + "0,-1\n", `line 2: messages_per_second "-1"`},
+		{"time that stands still", head + "0,1\n0,2\n", "line 3: seconds 0 do not come after"},
+		{"time that goes back", head + "7,1\n9,2\n8,3\n", "line 4: seconds 8 do not come after"},
+		{"more than a year", head + "0,1\n1e9,2\n", "line 3: seconds 1e9 are more than a year"},
+		{"one rate", head + "0,1\n", "load.csv: 1 rates, want at least two"},
+		{"no messages", head + "0,0\n1,0\n", "no message comes at any time"},
+	} {
+		if _, err := ReadLoad("load.csv", strings.NewReader(c.text)); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got error %v, want %q in it", c.name, err, c.want)
+		}
+	}
+}
+
+func FuzzReadLoad(f *testing.F) {
+	f.Add("seconds,messages_per_second\n0,1\n60,2\n")
+	f.Add("seconds,messages_per_second\n1e300,1\n-0,1e-300\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		l, err := ReadLoad("load.csv", strings.NewReader(text))
+		if err != nil {
+			return
+		}
+		n := len(l.Spans)
+		if n < 2 || l.End <= l.Spans[n-1].From || !(l.Peak() > 0) || l.Spans[0].From != 0 {
+			t.Errorf("got %+v without an error", l)
+		}
+	})
+}
