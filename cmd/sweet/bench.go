@@ -13,7 +13,6 @@ import (
 
 	"sweetspot/cmd/sweet/desk"
 	"sweetspot/inference"
-	"sweetspot/inference/cpu"
 	"sweetspot/inference/token"
 	"sweetspot/inference/train"
 )
@@ -23,8 +22,12 @@ type benchOptions struct {
 	model, data, kernels string
 	threads, texts       int
 	duration             time.Duration
+	cost                 string
 	json                 bool
 }
+
+// benchTexts is how many support-desk messages are measured on.
+const benchTexts = 2000
 
 func newBenchCommand() *cobra.Command {
 	var o benchOptions
@@ -34,17 +37,21 @@ func newBenchCommand() *cobra.Command {
 		Long: `Measure how many texts a second a model answers, without Kafka and NATS: at full
 depth and at the cheapest certified rung, in turn within one run, so that their
 ratio holds on a machine whose speed drifts. The figures are medians of many
-short slices.`,
+short slices.
+
+With --cost, measure instead what a run of each stage takes by its tokens, and
+write that with the lengths of the texts, for sweet simulate.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return runBench(c, o) },
 	}
 	f := c.Flags()
 	f.StringVar(&o.model, "model", "bundled", "model directory, or bundled")
 	f.StringVar(&o.data, "data", "", "TSV file with a column text; without it messages to a support desk")
-	f.IntVar(&o.texts, "texts", 2000, "support-desk messages to measure on")
+	f.IntVar(&o.texts, "texts", benchTexts, "support-desk messages to measure on")
 	f.DurationVar(&o.duration, "duration", 10*time.Second, "how long to measure")
 	f.StringVar(&o.kernels, "cpu", "auto", "kernel set: avx512, avx2, portable or auto")
 	f.IntVar(&o.threads, "threads", 0, "compute threads; 0 is all cores")
+	f.StringVar(&o.cost, "cost", "", "measure what the stages cost, and write that to this file")
 	f.BoolVar(&o.json, "json", false, "print one JSON object")
 	return c
 }
@@ -74,29 +81,15 @@ func runBench(c *cobra.Command, o benchOptions) error {
 	if o.duration <= 0 || o.texts < 1 {
 		return usagef("--duration %v, --texts %d: want more than 0", o.duration, o.texts)
 	}
-	texts, err := o.inputs()
+	if o.cost != "" {
+		return runBenchCost(c, o)
+	}
+	m, err := o.openMeasured()
 	if err != nil {
 		return err
 	}
-	fsys, err := openModel(o.model)
-	if err != nil {
-		return err
-	}
-	tokens, err := token.Load(fsys)
-	if err != nil {
-		return fmt.Errorf("%s: %w", o.model, err)
-	}
-	d, err := cpu.Open(cpu.Options{Kernels: o.kernels, Threads: o.threads})
-	if err != nil {
-		return usageError{err}
-	}
-	defer d.Close()
-	m, err := inference.Load(fsys, d, inference.Options{Name: o.model})
-	if err != nil {
-		return fmt.Errorf("%s: %w", o.model, err)
-	}
-	b := bench{model: m, tokens: tokens, texts: texts}
-	report, err := b.run(c.Context(), o.duration)
+	defer m.device.Close()
+	report, err := m.run(c.Context(), o.duration)
 	if err != nil {
 		if c.Context().Err() != nil {
 			return errUnfinished

@@ -51,6 +51,7 @@ func newCommand() *cobra.Command {
 		newDemoCommand(), newSandboxCommand(), newProduceCommand(), newTailCommand(),
 		newTokenizeCommand(), newGenerateCommand(),
 		newTrainCommand(), newCompareCommand(), newCalibrateCommand(), newEvaluateCommand(), newClassifyCommand(), newVerifyCommand(), newBenchCommand(),
+		newSimulateCommand(),
 	)
 	return root
 }
