@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"sweetspot/cmd/sweet/desk"
+	"sweetspot/cmd/sweet/simulate"
 	"sweetspot/inference"
 	"sweetspot/inference/token"
 	"sweetspot/inference/train"
@@ -23,6 +25,8 @@ type benchOptions struct {
 	threads, texts       int
 	duration             time.Duration
 	cost                 string
+	loads                []string
+	rate, out            string
 	json                 bool
 }
 
@@ -40,7 +44,12 @@ ratio holds on a machine whose speed drifts. The figures are medians of many
 short slices.
 
 With --cost, measure instead what a run of each stage takes by its tokens, and
-write that with the lengths of the texts, for sweet simulate.`,
+write that with the lengths of the texts, for sweet simulate.
+
+With --load, compare in virtual time what the worker makes of loads, see sweet
+simulate, with other ways to serve them: full depth, fixed rungs, AIMD, early exit
+without batches or without regrouping, whole models, and an oracle. --cost then is
+the cost model to read; without it this machine is measured first.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return runBench(c, o) },
 	}
@@ -51,7 +60,10 @@ write that with the lengths of the texts, for sweet simulate.`,
 	f.DurationVar(&o.duration, "duration", 10*time.Second, "how long to measure")
 	f.StringVar(&o.kernels, "cpu", "auto", "kernel set: avx512, avx2, portable or auto")
 	f.IntVar(&o.threads, "threads", 0, "compute threads; 0 is all cores")
-	f.StringVar(&o.cost, "cost", "", "measure what the stages cost, and write that to this file")
+	f.StringVar(&o.cost, "cost", "", "measure what the stages cost, and write that to this file; with --load, read it")
+	f.StringSliceVar(&o.loads, "load", nil, "compare ways to serve these loads: "+strings.Join(simulate.Shapes(), ", ")+", or CSV files")
+	f.StringVar(&o.rate, "rate", "", "with --load: messages a second at the peak, or file (default 2.5 times full depth)")
+	f.StringVar(&o.out, "out", "", "with --load: directory for tables and plots")
 	f.BoolVar(&o.json, "json", false, "print one JSON object")
 	return c
 }
@@ -81,7 +93,12 @@ func runBench(c *cobra.Command, o benchOptions) error {
 	if o.duration <= 0 || o.texts < 1 {
 		return usagef("--duration %v, --texts %d: want more than 0", o.duration, o.texts)
 	}
-	if o.cost != "" {
+	switch {
+	case len(o.loads) > 0:
+		return runBenchLoad(c, o)
+	case o.rate != "" || o.out != "":
+		return usagef("--rate and --out belong to --load, which is missing")
+	case o.cost != "":
 		return runBenchCost(c, o)
 	}
 	m, err := o.openMeasured()

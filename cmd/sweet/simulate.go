@@ -38,7 +38,7 @@ type worldOptions struct {
 }
 
 func newSimulateCommand() *cobra.Command {
-	var o simulateOptions
+	o := simulateOptions{world: defaultWorld()}
 	c := &cobra.Command{
 		Use:   "simulate --load step|ramp|burst|diurnal|FILE.csv",
 		Short: "Show in virtual time what workers make of a load, and how many it needs",
@@ -69,22 +69,34 @@ the target age.`,
 	return c
 }
 
+// defaultWorld is the bundled model with the worker's default settings.
+func defaultWorld() worldOptions {
+	return worldOptions{
+		model: "bundled", kernels: "auto",
+		worker: simulate.Worker{
+			Control: control.Config{TargetAge: time.Second, ControlEvery: 250 * time.Millisecond, Overload: control.Wait},
+			Shares:  simulate.Shares{Audited: 0.01},
+			Seed:    1,
+		},
+	}
+}
+
 // flags adds the flags of the model and the worker's settings.
 func (o *worldOptions) flags(c *cobra.Command) {
 	f := c.Flags()
-	f.StringVar(&o.model, "model", "bundled", "model directory, or bundled")
+	f.StringVar(&o.model, "model", o.model, "model directory, or bundled")
 	f.StringVar(&o.cost, "cost", "", "cost model, from sweet bench --cost (default: measured now)")
-	f.StringVar(&o.kernels, "cpu", "auto", "kernel set to measure with: avx512, avx2, portable or auto")
+	f.StringVar(&o.kernels, "cpu", o.kernels, "kernel set to measure with: avx512, avx2, portable or auto")
 	f.IntVar(&o.threads, "threads", 0, "compute threads to measure with; 0 is all cores")
 	w := &o.worker
-	f.Uint64Var(&w.Seed, "seed", 1, "seed of everything drawn")
+	f.Uint64Var(&w.Seed, "seed", w.Seed, "seed of everything drawn")
 	f.Float64Var(&w.Shares.Strict, "strict", 0, "share of messages of the tier strict")
 	f.Float64Var(&w.Shares.BestEffort, "best-effort", 0, "share of messages of the tier best-effort")
 	f.DurationVar(&w.Publish, "publish", 0, "time from an answer until it is durable")
-	f.DurationVar(&w.Control.TargetAge, "target-age", time.Second, "SWEET_TARGET_AGE")
-	f.DurationVar(&w.Control.ControlEvery, "control-every", 250*time.Millisecond, "SWEET_CONTROL_EVERY")
-	f.StringVar((*string)(&w.Control.Overload), "overload", string(control.Wait), "SWEET_OVERLOAD, wait or shed")
-	f.Float64Var(&w.Shares.Audited, "audit-rate", 0.01, "SWEET_AUDIT_RATE, of the messages that are not strict; 0 is none")
+	f.DurationVar(&w.Control.TargetAge, "target-age", w.Control.TargetAge, "SWEET_TARGET_AGE")
+	f.DurationVar(&w.Control.ControlEvery, "control-every", w.Control.ControlEvery, "SWEET_CONTROL_EVERY")
+	f.StringVar((*string)(&w.Control.Overload), "overload", string(w.Control.Overload), "SWEET_OVERLOAD, wait or shed")
+	f.Float64Var(&w.Shares.Audited, "audit-rate", w.Shares.Audited, "SWEET_AUDIT_RATE, of the messages that are not strict; 0 is none")
 }
 
 func runSimulate(c *cobra.Command, o simulateOptions) error {

@@ -90,3 +90,16 @@ func (w *Worker) mixtureOf(agreement float64) *Alternative {
 	}
 	return Fixed(w.rail())
 }
+
+// drawn are the alternatives in a picture: more lines than these nobody tells
+// apart.
+var drawn = []string{oursName, oracleName, equalName, "AIMD", "full depth"}
+
+// Plot draws some of the alternatives, see the function of that name.
+func (c *Comparison) Plot(path string, w *Worker) error {
+	var curves []Curve
+	for _, name := range drawn {
+		curves = append(curves, Curve{Name: name, Series: c.entry(name).Result.Series})
+	}
+	return Plot(path, c.Load.Name, w.Control.TargetAge, curves)
+}

@@ -42,7 +42,7 @@ var colors = []color.NRGBA{
 // against the target, the rung and the mean layers, into a file of the kind that
 // its name ends with: .svg or .png. All curves have the load of the first.
 func Plot(path, title string, target time.Duration, curves []Curve) error {
-	width, height := 7*vg.Inch, 8*vg.Inch
+	width, height := 9*vg.Inch, 8*vg.Inch
 	var canvas vg.CanvasSizer
 	var picture io.WriterTo
 	switch ext := strings.ToLower(filepath.Ext(path)); ext {
@@ -55,10 +55,13 @@ func Plot(path, title string, target time.Duration, curves []Curve) error {
 	default:
 		return fmt.Errorf("%s ends with %q: want .svg or .png", path, ext)
 	}
-	panels, err := newPanels(title, target, curves)
+	panels, legend, err := newPanels(title, target, curves)
 	if err != nil {
 		return fmt.Errorf("drawing %s: %w", path, err)
 	}
+	whole := draw.New(canvas)
+	legend.Draw(draw.Crop(whole, 0, -vg.Points(8), 0, -vg.Points(30)))
+	part := draw.Crop(whole, 0, -legend.Rectangle(whole).Size().X-vg.Points(16), 0, 0)
 	grid := make([][]*plot.Plot, len(panels))
 	for i, p := range panels {
 		grid[i] = []*plot.Plot{p}
@@ -67,7 +70,7 @@ func Plot(path, title string, target time.Duration, curves []Curve) error {
 		Rows: len(panels), Cols: 1, PadY: vg.Points(8),
 		PadTop: vg.Points(6), PadBottom: vg.Points(6), PadLeft: vg.Points(6), PadRight: vg.Points(12),
 	}
-	for i, row := range plot.Align(grid, tiles, draw.New(canvas)) {
+	for i, row := range plot.Align(grid, tiles, part) {
 		panels[i].Draw(row[0])
 	}
 	f, err := os.Create(path)
@@ -78,19 +81,22 @@ func Plot(path, title string, target time.Duration, curves []Curve) error {
 	return errors.Join(err, f.Close())
 }
 
-// newPanels returns the four panels.
-func newPanels(title string, target time.Duration, curves []Curve) ([]*plot.Plot, error) {
+// newPanels returns the four panels, and the legend that stands beside them.
+func newPanels(title string, target time.Duration, curves []Curve) ([]*plot.Plot, *plot.Legend, error) {
+	legend := plot.NewLegend()
+	legend.Top, legend.TextStyle.Font.Variant, legend.TextStyle.Font.Size = true, "Sans", 9
 	x := newAxis(curves)
+	x.legend = &legend
 	load := x.panel(title, "messages/s")
 	age := x.panel("", "age p99, s")
 	rung := x.panel("", "rung")
 	layers := x.panel("", "layers")
 	if err := x.draw(load, "", color.NRGBA{A: 0xff}, curves[0].Series, func(s *point) float64 { return s.arrived }); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	age.Y.Scale, age.Y.Tick.Marker = plot.LogScale{}, decades{}
 	if err := x.level(age, target.Seconds()); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	rung.Y.Tick.Marker = wholes{}
 	load.Y.Min, rung.Y.Min, layers.Y.Min = 0, 0, 0
@@ -105,7 +111,7 @@ func newPanels(title string, target time.Duration, curves []Curve) ([]*plot.Plot
 			{layers, "", func(s *point) float64 { return s.layers }},
 		} {
 			if err := x.draw(d.p, d.name, colors[i%len(colors)], c.Series, d.value); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 		}
 	}
@@ -113,7 +119,7 @@ func newPanels(title string, target time.Duration, curves []Curve) ([]*plot.Plot
 	age.Y.Min = math.Pow(10, math.Floor(math.Log10(age.Y.Min)))
 	age.Y.Max = math.Pow(10, math.Ceil(math.Log10(age.Y.Max*1.01)))
 	rung.Y.Max++
-	return []*plot.Plot{load, age, rung, layers}, nil
+	return []*plot.Plot{load, age, rung, layers}, &legend, nil
 }
 
 // An axis is the common one of time.
@@ -122,6 +128,7 @@ type axis struct {
 	name   string
 	each   int // seconds of a point
 	length float64
+	legend *plot.Legend
 }
 
 // mostPoints is how many points a curve is drawn with.
@@ -146,11 +153,10 @@ func newAxis(curves []Curve) axis {
 func (x *axis) panel(title, y string) *plot.Plot {
 	p := plot.New()
 	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = title, x.name, y
-	for _, f := range []*font.Font{&p.Title.TextStyle.Font, &p.X.Label.TextStyle.Font, &p.Y.Label.TextStyle.Font, &p.X.Tick.Label.Font, &p.Y.Tick.Label.Font, &p.Legend.TextStyle.Font} {
+	for _, f := range []*font.Font{&p.Title.TextStyle.Font, &p.X.Label.TextStyle.Font, &p.Y.Label.TextStyle.Font, &p.X.Tick.Label.Font, &p.Y.Tick.Label.Font} {
 		f.Variant, f.Size = "Sans", 9
 	}
 	p.Title.TextStyle.Font.Size = 11
-	p.Legend.Left, p.Legend.Top = true, true
 	grid := plotter.NewGrid()
 	grid.Horizontal.Color, grid.Vertical.Color = color.Gray{0xe4}, color.Gray{0xe4}
 	p.Add(grid)
@@ -166,7 +172,7 @@ func (x *axis) level(p *plot.Plot, y float64) error {
 	}
 	l.Color, l.Dashes = color.Gray{0x60}, []vg.Length{vg.Points(4), vg.Points(3)}
 	p.Add(l)
-	p.Legend.Add("target", l)
+	x.legend.Add("target", l)
 	return nil
 }
 
@@ -198,7 +204,7 @@ func (x *axis) draw(p *plot.Plot, name string, c color.NRGBA, series []Second, v
 	l.Color, l.Width = c, vg.Points(1.2)
 	p.Add(l)
 	if name != "" {
-		p.Legend.Add(name, l)
+		x.legend.Add(name, l)
 	}
 	return nil
 }
