@@ -185,7 +185,7 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	})
 
 	fetched := make(chan []*Message, 1)
-	rows := make(chan []*row, 1)
+	rows := make(chan []*row, readyChunks)
 	letters := make(chan []DeadLetter, 1)
 	results := make(chan []Result, publishers)
 	again := make(chan []Result, publishers)

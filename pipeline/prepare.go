@@ -40,6 +40,12 @@ func (r *row) input() inference.Row {
 // the first of a large fetch while the rest is being tokenized.
 const chunk = 256
 
+// readyChunks is how many chunks may be ready for the model. While it runs a
+// batch, messages come in fetches of a few each. When it is free again it takes
+// what is ready and waits for nothing: with room for one chunk it would find the
+// rows of one or two fetches, and run small batches however many messages wait.
+const readyChunks = 256
+
 // prepare makes rows of messages. One goroutine does: it makes more rows a
 // second than any model here answers.
 func (p *Pipeline) prepare(ctx context.Context, in <-chan []*Message, out chan<- []*row, letters chan<- []DeadLetter) error {
