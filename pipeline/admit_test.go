@@ -10,8 +10,8 @@ import (
 	"sweetspot/pipeline/schedule"
 )
 
-// TestAdmissionOrder has rows arrive while the first run is under way, a second
-// long. Rows of 4 tokens go two by two.
+// TestAdmissionOrder has rows arrive, all in one fetch, while the first run is
+// under way. Rows of 4 tokens go two by two.
 func TestAdmissionOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShelf("8 no")
@@ -21,21 +21,23 @@ func TestAdmissionOrder(t *testing.T) {
 		if err := r.Warm(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		put := func(text string, tier Tier, deadline time.Duration) {
+		message := func(text string, tier Tier, deadline time.Duration) Message {
 			headers := []Header{{"sweet-tier", []byte(tier)}}
 			if deadline != 0 {
 				headers = append(headers, Header{"sweet-deadline", []byte(time.Now().Add(deadline).Format(time.RFC3339Nano))})
 			}
-			s.putMessage(Message{Value: []byte(text), Headers: headers})
+			return Message{Value: []byte(text), Headers: headers}
 		}
 		go func() {
 			<-time.After(100 * time.Millisecond)
-			put("8 no", BestEffort, 0)
-			put("8 yes", BestEffort, 0)
-			put("9 no", Standard, 0)
-			put("9 yes", Standard, time.Minute)
-			put("7 no", Standard, 3*time.Second)
-			put("7 yes", BestEffort, 2*time.Second)
+			s.putMessages(
+				message("8 no", BestEffort, 0),
+				message("8 yes", BestEffort, 0),
+				message("9 no", Standard, 0),
+				message("9 yes", Standard, time.Minute),
+				message("7 no", Standard, 3*time.Second),
+				message("7 yes", BestEffort, 2*time.Second),
+			)
 		}()
 		if err := r.runUntil(t, 7); err != nil {
 			t.Fatal(err)

@@ -138,7 +138,7 @@ func TestAStalledPublisherMovesNothing(t *testing.T) {
 			go r.shelf.pour(100, 60*time.Second, Message{Value: []byte("9 yes")})
 			for time.Since(start) < up {
 				time.Sleep(time.Second)
-				if d := time.Since(start); d > 10*time.Second && r.choice.chosen.Load() != 0 {
+				if d := time.Since(start); d > 10*time.Second && d < up && r.choice.chosen.Load() != 0 {
 					moved++
 				}
 			}

@@ -201,9 +201,20 @@ func (s *shelf) put(values ...string) {
 	}
 }
 
-func (s *shelf) putMessage(m Message) {
+func (s *shelf) putMessage(m Message) { s.putMessages(m) }
+
+// putMessages adds messages, so that one fetch may take them all.
+func (s *shelf) putMessages(ms ...Message) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	for _, m := range ms {
+		s.add(m)
+	}
+	s.notify()
+}
+
+// add puts a message behind the others. The lock is held.
+func (s *shelf) add(m Message) {
 	m.Origin = Origin{Cluster: "c", Topic: "texts", Offset: int64(len(s.messages) + s.read), Time: time.Now()}
 	id := strconv.FormatInt(m.Origin.Offset, 10) + ":" + string(m.Value)
 	m.ID = id
@@ -214,7 +225,6 @@ func (s *shelf) putMessage(m Message) {
 		s.notify()
 		return !s.foreign[id]
 	}))
-	s.notify()
 }
 
 // notify wakes who waits for a change. The lock is held.
