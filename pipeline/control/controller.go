@@ -12,18 +12,26 @@ import (
 const (
 	// full is the utilization that the feed-forward aims for. The rest is for what
 	// varies from batch to batch.
-	full = 0.85
+	full = 0.92
 
 	// roomy is the utilization that a deeper rung may have under the highest load
 	// of the last minute. The distance from full keeps a load at a rung's boundary
-	// from moving it to and fro. A cheaper rung that is taken in a hurry has to be
-	// as roomy: one move is better than three.
-	roomy = 0.9 * full
+	// from moving it to and fro.
+	roomy = 0.95 * full
+
+	// hurried is the utilization that a cheaper rung may have that is taken in a
+	// hurry: one move is better than three.
+	hurried = 0.75
 
 	// Where the highest load of the last ten seconds is a share fallen of that of
 	// the last minute, and nothing has fallen behind unexpectedly, it is enough
-	// that a deeper rung has utilization fallenFits under it. Chance does neither.
-	fallen, fallenFits = 0.7, 0.6
+	// that a deeper rung has utilization fallenFits under it. Chance seldom does
+	// both. It must not do so again and again: there is at most one such move in
+	// nearly a minute, and none in the minute after one that was taken back within
+	// short.
+	fallen, fallenFits = 0.7, 0.87
+	short              = 15 * time.Second
+	oneFall            = 50 * time.Second
 
 	// patience is the time between two moves that nothing forces. Any minute holds
 	// two of them at most.
@@ -64,6 +72,8 @@ type Controller struct {
 	// Times by the sum of the steps that were decided on.
 	now       time.Duration
 	moved     time.Duration // when the rung last moved
+	deepened  time.Duration // when it last moved to a deeper one
+	returned  time.Duration // when it last moved back from there soon after
 	explained time.Duration // when something last explained that messages are late
 
 	arrived, settled flow
@@ -96,6 +106,8 @@ func New(cfg Config, reach [][]float64) (*Controller, error) {
 		settled:   flow{keep: fast},
 		message:   make([]float64, len(reach)),
 		explained: -explains,
+		deepened:  -time.Minute,
+		returned:  -time.Minute,
 	}
 	for _, shares := range reach {
 		c.reach = append(c.reach, slices.Clone(shares))
@@ -321,8 +333,11 @@ func (c *Controller) lowest(load, utilization float64, rail int) int {
 // where the rung in force cannot carry the load or messages get late.
 func (c *Controller) cheaper(d *Decision, want int) (int, Reason) {
 	message := c.message[d.Rung]
+	if c.now-c.deepened < short {
+		c.returned = c.now
+	}
 	if d.Load*message > 1 || d.Delay.Seconds() > held*c.target {
-		want = c.lowest(d.Load, roomy, d.BestEffort)
+		want = c.lowest(d.Load, hurried, d.BestEffort)
 	} else if c.now-c.moved < patience {
 		return d.Rung, Steady
 	}
@@ -345,13 +360,15 @@ func (c *Controller) deeper(d *Decision) (int, Reason) {
 	if calm < 10*time.Second || d.Delay.Seconds() > held*c.target {
 		return d.Rung, Recovering
 	}
-	short, long := c.load.over(10), c.load.over(60)
+	lately, long := c.load.over(10), c.load.over(60)
 	allowed, failed := c.failure.allows(c.now)
+	fell := !failed && c.now-c.returned >= time.Minute && c.now-c.deepened >= oneFall && lately <= fallen*long
 	for k := range d.Rung {
 		lasting := calm >= time.Minute && long*c.message[k] <= min(roomy, allowed)
-		plain := !failed && short <= fallen*long && short*c.message[k] <= fallenFits
+		plain := fell && lately*c.message[k] <= fallenFits
 		if lasting || plain {
 			c.failure.retry(c.now)
+			c.deepened = c.now
 			return k, Recovered
 		}
 	}

@@ -27,7 +27,7 @@
 //
 // with the arrival rate λ, what has to be drained, and a correction u in [0, 1].
 // The rung wanted is the lowest, that is the deepest, with
-// Load·Σ r_i(k)·c_i ≤ 0.85. This is feed-forward: it acts before anything is
+// Load·Σ r_i(k)·c_i ≤ 0.92. This is feed-forward: it acts before anything is
 // late. The correction is feedback, a PI step on the delay as in PIE (RFC 8033):
 // it makes good what the costs do not know, such as a neighbor on the same
 // cores.
@@ -35,8 +35,8 @@
 // The wanted rung is not always taken. A cheaper one is taken at once where the
 // rung in force cannot carry the load or messages get late, else once in half a
 // minute. A deeper one is taken where it would have carried the load with room to
-// spare: of the last ten seconds if the load has clearly fallen, else of the last
-// minute. A load that a rung fell behind although it should have carried it is
+// spare: of the last ten seconds if the load has clearly fallen, at most once a
+// minute, else of the last minute. A load that a rung fell behind although it should have carried it is
 // tried again after one minute, then two, four and so on (see the type failure).
 //
 // # What is not obvious
