@@ -29,7 +29,7 @@ const (
 	// both. It must not do so again and again: there is at most one such move in
 	// nearly a minute, and none in the minute after one that was taken back within
 	// short.
-	fallen, fallenFits = 0.7, 0.87
+	fallen, fallenFits = 0.7, 0.9
 	short              = 15 * time.Second
 	oneFall            = 50 * time.Second
 
