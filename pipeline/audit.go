@@ -63,18 +63,22 @@ func newAudits(c *choice, parts *Parts, alarmEvery int) (*audits, error) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.apply()
 	if parts.State == nil {
 		a.know()
 	}
-	a.apply()
 	return a, nil
 }
 
-// know notes that it is known what other workers have withdrawn. The caller
+// know notes that it is known what other workers have withdrawn, and makes known
+// what is left. Whoever waited for that must find it: told before, the controller
+// would take its first decision for a ladder of full depth alone. The caller
 // holds mu.
 func (a *audits) know() {
-	if !a.known {
-		a.known = true
+	first := !a.known
+	a.known = true
+	a.apply()
+	if first {
 		close(a.heard)
 	}
 }
@@ -160,7 +164,6 @@ func (a *audits) hear(ctx context.Context, record []byte) {
 	}
 	a.shared = record != nil
 	a.know()
-	a.apply()
 }
 
 // follow obeys what other workers, and operators, say until ctx ends.
@@ -176,7 +179,6 @@ func (a *audits) follow(ctx context.Context) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.know()
-	a.apply()
 }
 
 // end says that no audit will follow.

@@ -242,11 +242,16 @@ func TestWhatOthersWithdrewMustBeKnownFirst(t *testing.T) {
 			if got := a.choice.usable.Load(); got != 0 {
 				t.Errorf("rung %d is usable before anything was heard, want 0", got)
 			}
+			found := make(chan int, 1)
+			go func() { <-a.heard; found <- int(a.choice.usable.Load()) }()
 			ctx, stop := context.WithCancel(t.Context())
 			stop() // the record is told all the same
 			a.follow(ctx)
 			if got := int(a.choice.usable.Load()); got != tt.want {
 				t.Errorf("rung %d is usable, want %d", got, tt.want)
+			}
+			if got := <-found; got != tt.want {
+				t.Errorf("whoever waited finds rung %d usable, want %d", got, tt.want)
 			}
 		})
 	}
