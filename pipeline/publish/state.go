@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -149,15 +150,32 @@ func (s *State) open(ctx context.Context) (jetstream.KeyValue, error) {
 	return kv, nil
 }
 
-// explain says of an error whether asking again is of no use. A request that the
-// worker's user may not make is not answered; the refusal arrives apart.
+// explain says of an error whether asking again is of no use.
 func (s *State) explain(err error) error {
+	if refusal := s.refusal(); errors.Is(err, context.DeadlineExceeded) && refusal != nil {
+		return fmt.Errorf("SWEET_STATE_BUCKET=%s: %w: %w", s.bucket, pipeline.ErrNoState, refusal)
+	}
 	api, isAPI := errors.AsType[*jetstream.APIError](err)
 	refused := isAPI && api.Code >= 400 && api.Code < 500 ||
-		errors.Is(err, jetstream.ErrJetStreamNotEnabled) || errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount) ||
-		errors.Is(err, context.DeadlineExceeded) && errors.Is(s.j.nc.LastError(), nats.ErrPermissionViolation)
+		errors.Is(err, jetstream.ErrJetStreamNotEnabled) || errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount)
 	if refused {
 		return fmt.Errorf("SWEET_STATE_BUCKET=%s: %w: %w", s.bucket, pipeline.ErrNoState, err)
 	}
 	return fmt.Errorf("bucket %s: %w", s.bucket, err)
+}
+
+// refusal returns what the worker's user may not do with the bucket, as the
+// server has last said. A request that is not allowed gets no answer; that it is
+// not arrives apart, and what is refused of something else says nothing of this.
+func (s *State) refusal() error {
+	last := s.j.nc.LastError()
+	if !errors.Is(last, nats.ErrPermissionViolation) {
+		return nil
+	}
+	for _, name := range []string{"KV_" + s.bucket, "$KV." + s.bucket} { // of the bucket's stream, and of its keys
+		if strings.Contains(last.Error(), name) {
+			return last
+		}
+	}
+	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 
@@ -147,28 +148,48 @@ func TestAnUpdateMayLeaveTheRecord(t *testing.T) {
 	await(t, heard, "kept")
 }
 
-// TestStateThatIsRefusedSaysSo has a user who may publish results, and ask for
-// their stream, and nothing else.
-func TestStateThatIsRefusedSaysSo(t *testing.T) {
+// limited starts a server whose user may publish results, ask for their stream,
+// and what else is named.
+func limited(t *testing.T, also ...string) *host {
+	t.Helper()
 	h := newHost(t, func(o *server.Options) {
 		o.Users = []*server.User{
 			{Username: "admin", Password: "pw"},
 			{Username: "worker", Password: "pw", Permissions: &server.Permissions{
-				Publish: &server.SubjectPermission{Allow: []string{"sweet.>", "$JS.API.STREAM.INFO.RESULTS", "$JS.API.STREAM.NAMES"}},
+				Publish: &server.SubjectPermission{Allow: append(also, "sweet.>", "$JS.API.STREAM.INFO.RESULTS", "$JS.API.STREAM.NAMES")},
 			}},
 		}
 	})
 	h.user = "admin:pw@"
 	h.stream(t, nil)
 	h.user = "worker:pw@"
+	return h
+}
+
+// TestAStateThatMayBeReadOnlySaysSo has a user who may make and watch the bucket,
+// and write nothing to it.
+func TestAStateThatMayBeReadOnlySaysSo(t *testing.T) {
+	h := limited(t, "$JS.API.>")
+	s := open(t, config(h.url())).State("shared", "key", slog.New(slog.DiscardHandler))
+	heard, _ := follow(t, s)
+	await(t, heard, "none")
+	err := s.Update(t.Context(), func([]byte) []byte { return []byte("x") })
+	if !errors.Is(err, pipeline.ErrNoState) || !strings.Contains(err.Error(), "$KV.shared.key") {
+		t.Errorf("got %v, want %v and what is not allowed", err, pipeline.ErrNoState)
+	}
+}
+
+// TestStateThatIsRefusedSaysSo has a user who may do nothing with the bucket.
+func TestStateThatIsRefusedSaysSo(t *testing.T) {
+	h := limited(t)
 	s := open(t, config(h.url())).State("shared", "key", slog.New(slog.DiscardHandler))
 	_, ended := follow(t, s)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	select {
 	case err := <-ended:
-		if !errors.Is(err, pipeline.ErrNoState) {
-			t.Errorf("got %v, want %v", err, pipeline.ErrNoState)
+		if !errors.Is(err, pipeline.ErrNoState) || !strings.Contains(err.Error(), "KV_shared") {
+			t.Errorf("got %v, want %v and what is not allowed", err, pipeline.ErrNoState)
 		}
 	case <-ctx.Done():
 		t.Fatal("the refusal is never told")
