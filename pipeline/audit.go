@@ -42,6 +42,7 @@ type audits struct {
 	mu       sync.Mutex
 	evidence *control.Evidence // guarded by mu
 	known    bool              // guarded by mu: what other workers have withdrawn has been heard, or cannot be
+	alone    bool              // guarded by mu: alarms cannot be shared
 	shared   bool              // guarded by mu: there was a record when it was last heard
 	toShare  *control.Alarm    // guarded by mu: not shared yet; nil for none
 }
@@ -122,6 +123,7 @@ func (a *audits) observe(ctx context.Context, rung int, agree bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	alarm, raised := a.evidence.Observe(rung, agree)
+	a.apply()
 	if raised {
 		alarm.Time, alarm.Worker = time.Now(), a.worker
 		if a.toShare != nil {
@@ -135,35 +137,42 @@ func (a *audits) observe(ctx context.Context, rung int, agree bool) {
 		a.log.ErrorContext(ctx, "the certificate does not hold for the messages that come now: rungs are withdrawn until the alarm is cleared",
 			slog.Int("from_rung", alarm.Rung), slog.Int("audits", alarm.Audits), slog.Int("disagreements", alarm.Disagreements))
 	}
-	a.apply()
 	recent := a.evidence.Recent()
 	low, high := recent.Interval()
 	a.metrics.agreement(recent.Agreement(), low, high)
 }
 
-// hear takes the record that workers share.
+// hear takes the record that workers share. It does what that asks for before it
+// says so.
 func (a *audits) hear(ctx context.Context, record []byte) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	// Where there was no record before, an alarm of our own may be on its way there.
+	cleared := record == nil && a.shared
+	before := a.evidence.Usable()
+	var alarm control.Alarm
+	var err error
 	switch {
 	case record != nil:
-		alarm, err := control.DecodeAlarm(record)
-		if err != nil {
-			a.log.ErrorContext(ctx, "an alarm cannot be read: every text runs at full depth until it is cleared", slog.Any("error", err))
+		if alarm, err = control.DecodeAlarm(record); err != nil {
 			alarm.Rung = 1
 		}
-		if alarm.Rung <= a.evidence.Usable() {
-			a.log.WarnContext(ctx, "rungs are withdrawn by the shared alarm",
-				slog.Int("from_rung", alarm.Rung), slog.String("worker", alarm.Worker), slog.Time("since", alarm.Time))
-		}
 		a.evidence.Withdraw(alarm.Rung)
-	case a.shared:
-		// Where there was none before, one of our own may be on its way there.
+	case cleared:
 		a.evidence.Clear()
-		a.log.WarnContext(ctx, "the alarm was cleared: all certified rungs may be used again")
 	}
 	a.shared = record != nil
 	a.know()
+
+	switch {
+	case err != nil:
+		a.log.ErrorContext(ctx, "an alarm cannot be read: every text runs at full depth until it is cleared", slog.Any("error", err))
+	case record != nil && alarm.Rung <= before:
+		a.log.WarnContext(ctx, "rungs are withdrawn by the shared alarm",
+			slog.Int("from_rung", alarm.Rung), slog.String("worker", alarm.Worker), slog.Time("since", alarm.Time))
+	case cleared:
+		a.log.WarnContext(ctx, "the alarm was cleared: all certified rungs may be used again")
+	}
 }
 
 // follow obeys what other workers, and operators, say until ctx ends.
@@ -172,13 +181,28 @@ func (a *audits) follow(ctx context.Context) {
 		return
 	}
 	err := a.state.Follow(ctx, func(record []byte) { a.hear(ctx, record) })
-	if !errors.Is(err, ErrNoState) {
-		return
+	if errors.Is(err, ErrNoState) {
+		a.keep(ctx, err)
 	}
-	a.log.WarnContext(ctx, "alarms are not shared and end with this worker", slog.Any("error", err))
+}
+
+// keep notes that alarms cannot be shared, for the given reason, and says so
+// once.
+func (a *audits) keep(ctx context.Context, why error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if !a.alone {
+		a.log.WarnContext(ctx, "alarms are not shared and end with this worker", slog.Any("error", why))
+	}
+	a.alone = true
 	a.know()
+}
+
+// keeps reports whether alarms cannot be shared.
+func (a *audits) keeps() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.alone
 }
 
 // end says that no audit will follow.
@@ -208,7 +232,7 @@ func (a *audits) share(ctx context.Context) {
 
 // tell tries to share an alarm, and reports whether that is done with.
 func (a *audits) tell(ctx context.Context, alarm control.Alarm) bool {
-	if a.state == nil {
+	if a.state == nil || a.keeps() {
 		return true
 	}
 	err := a.state.Update(ctx, func(record []byte) []byte { return merge(record, alarm) })
@@ -216,7 +240,8 @@ func (a *audits) tell(ctx context.Context, alarm control.Alarm) bool {
 	case err == nil:
 		a.log.InfoContext(ctx, "the alarm is shared", slog.Int("from_rung", alarm.Rung))
 		return true
-	case errors.Is(err, ErrNoState): // follow has said so
+	case errors.Is(err, ErrNoState):
+		a.keep(ctx, err)
 		return true
 	default:
 		a.log.WarnContext(ctx, "sharing an alarm again", slog.Any("error", err))

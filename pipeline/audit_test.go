@@ -1,11 +1,13 @@
 package pipeline
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -255,4 +257,40 @@ func TestWhatOthersWithdrewMustBeKnownFirst(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestAWorkerWhoseAlarmIsRefusedSaysSoOnce has workers that may not write the
+// record; the second one may not read it either.
+func TestAWorkerWhoseAlarmIsRefusedSaysSoOnce(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		state func() State // made inside the bubble, for its channel
+	}{
+		{"it may read the record", func() State { return readOnly{newMemory()} }},
+		{"it may not read the record", func() State { return &memory{refuses: true} }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var log bytes.Buffer
+				r := newRig(t, newShelf(), func(c *Config, parts *Parts) {
+					watched(tt.state())(c, parts)
+					parts.Logger = slog.New(slog.NewTextHandler(&log, nil))
+				})
+				feed(t, r, 2000, 0.3, 1)
+				if got := r.choice.usable.Load(); got != 1 {
+					t.Errorf("rung %d is usable after the alarm, want 1", got)
+				}
+				if n := strings.Count(log.String(), "alarms are not shared and end with this worker"); n != 1 || strings.Contains(log.String(), "again") {
+					t.Errorf("the log says %d times that alarms are not shared, want once, and no other try:\n%s", n, log.String())
+				}
+			})
+		})
+	}
+}
+
+// readOnly is a memory that refuses to be written.
+type readOnly struct{ *memory }
+
+func (readOnly) Update(context.Context, func([]byte) []byte) error {
+	return fmt.Errorf("writing: %w", ErrNoState)
 }
