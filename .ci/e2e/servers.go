@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"golang.org/x/sync/errgroup"
 )
 
 // servers are the broker and the nats-server that the worker stands between.
@@ -175,29 +176,46 @@ func (s *servers) readTopic(ctx context.Context, topic string, partitions int) (
 	if err != nil {
 		return nil, err
 	}
-	texts := make(map[place]string)
+	parts := make([][]string, partitions) // by offset
+	g, ctx := errgroup.WithContext(ctx)
 	for p, end := range ends {
-		if err := s.readPartition(ctx, topic, p, end, texts); err != nil {
-			return nil, fmt.Errorf("reading back %s, partition %d: %w", topic, p, err)
+		g.Go(func() (err error) {
+			if parts[p], err = s.readPartition(ctx, topic, p, end); err != nil {
+				return fmt.Errorf("reading back %s, partition %d: %w", topic, p, err)
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	texts := make(map[place]string)
+	for p, part := range parts {
+		for offset, text := range part {
+			texts[place{p, int64(offset)}] = text
 		}
 	}
 	return texts, nil
 }
 
-func (s *servers) readPartition(ctx context.Context, topic string, partition int, end int64, texts map[place]string) error {
+// readPartition returns the text of every message of a partition, by offset.
+func (s *servers) readPartition(ctx context.Context, topic string, partition int, end int64) ([]string, error) {
 	r := kafka.NewReader(kafka.ReaderConfig{
 		Brokers: []string{s.brokers}, Topic: topic, Partition: partition, MaxBytes: 4 << 20, MaxWait: 5 * time.Second,
 	})
-	defer r.Close()
-	for next := int64(0); next < end; {
+	defer r.Close() // takes as long as the fetch that is under way
+	var texts []string
+	for next := range end {
 		m, err := r.ReadMessage(ctx)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		texts[place{partition, m.Offset}] = string(m.Value)
-		next = m.Offset + 1
+		if m.Offset != next {
+			return nil, fmt.Errorf("after offset %d comes %d", next-1, m.Offset)
+		}
+		texts = append(texts, string(m.Value))
 	}
-	return nil
+	return texts, nil
 }
 
 // ends returns the end offset of each partition.
