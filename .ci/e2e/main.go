@@ -106,7 +106,7 @@ func runIn(ctx context.Context, dir string, o options) (err error) {
 		default:
 			return fmt.Errorf("-models %q: want bundled, trained or both by comma", name)
 		}
-		if err := serve(ctx, s, sweet, dir, l, o); err != nil {
+		if _, err := serve(ctx, s, sweet, dir, l, o); err != nil {
 			return fmt.Errorf("%s model: %w", name, err)
 		}
 	}
@@ -120,25 +120,30 @@ type load struct {
 	texts []string
 }
 
+// A served load has been answered at full depth: what sweet classify says of its
+// texts there, and how many messages a second the worker answered.
+type served struct {
+	answers
+	perSecond float64
+}
+
 // serve produces the texts of a load and lets the worker answer them at full
-// depth and at the last rung.
-func serve(ctx context.Context, s *servers, sweet sweet, dir string, l load, o options) error {
-	if err := s.createTopic(ctx, l.name, o.partitions); err != nil {
-		return err
-	}
-	if err := s.createTopic(ctx, deadTopic(l.name), 1); err != nil {
-		return err
+// depth and at the last rung. It returns what came of full depth.
+func serve(ctx context.Context, s *servers, sweet sweet, dir string, l load, o options) (served, error) {
+	if err := s.createTopics(ctx, l.name, o.partitions); err != nil {
+		return served{}, err
 	}
 	if err := sweet.produce(ctx, dir, s.brokers, l); err != nil {
-		return err
+		return served{}, err
 	}
 	messages, err := s.readTopic(ctx, l.name, o.partitions)
 	if err != nil {
-		return err
+		return served{}, err
 	}
 	if err := sameTexts(messages, l.texts); err != nil {
-		return err
+		return served{}, err
 	}
+	var full served
 	for _, mode := range []string{"full", "fixed"} {
 		rung := "0"
 		if mode == "fixed" {
@@ -146,20 +151,24 @@ func serve(ctx context.Context, s *servers, sweet sweet, dir string, l load, o o
 		}
 		want, err := sweet.classify(ctx, l, rung)
 		if err != nil {
-			return err
+			return served{}, err
 		}
 		if mode == "fixed" && want.rung == 0 {
 			if l.name == "bundled" {
-				return errors.New("its ladder has no rung but full depth")
+				return served{}, errors.New("its ladder has no rung but full depth")
 			}
 			say("%s: its ladder has no rung but full depth, which is served again", l.name)
 		}
-		r := worker{load: l, mode: mode, rung: want.rung, path: filepath.Join(o.bin, "worker")}
-		if err := r.answer(ctx, s, dir, messages, want, o.partitions); err != nil {
-			return fmt.Errorf("SWEET_MODE=%s, rung %d: %w", mode, want.rung, err)
+		w := worker{load: l, mode: mode, rung: want.rung, path: filepath.Join(o.bin, "worker")}
+		perSecond, err := w.answer(ctx, s, dir, messages, want, o.partitions)
+		if err != nil {
+			return served{}, fmt.Errorf("SWEET_MODE=%s, rung %d: %w", mode, want.rung, err)
+		}
+		if mode == "full" {
+			full = served{want, perSecond}
 		}
 	}
-	return nil
+	return full, nil
 }
 
 var begin = time.Now()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -21,16 +22,22 @@ const idHeader = "Nats-Msg-Id"
 type tally struct {
 	seen chan struct{} // closed when all have been seen
 
-	mu   sync.Mutex
-	want int
-	ids  map[string]bool
+	mu          sync.Mutex
+	want        int // -1 while that is not known
+	ids         map[string]bool
+	audited     int // of those
+	first, last time.Time
+}
+
+func newTally() *tally {
+	return &tally{seen: make(chan struct{}), want: -1, ids: make(map[string]bool)}
 }
 
 // countResults begins to count what is published on a subject, whether or not a
 // stream keeps it.
-func countResults(nc *nats.Conn, subject string, want int) (*tally, error) {
-	t := &tally{seen: make(chan struct{}), want: want, ids: make(map[string]bool)}
-	sub, err := nc.Subscribe(subject, func(m *nats.Msg) { t.add(m.Header.Get(idHeader)) })
+func countResults(nc *nats.Conn, subject string) (*tally, error) {
+	t := newTally()
+	sub, err := nc.Subscribe(subject, func(m *nats.Msg) { t.add(m.Header.Get(idHeader), m.Data, time.Now()) })
 	if err != nil {
 		return nil, fmt.Errorf("subscribing to %s: %w", subject, err)
 	}
@@ -44,16 +51,35 @@ func countResults(nc *nats.Conn, subject string, want int) (*tally, error) {
 	return t, nil
 }
 
-func (t *tally) add(id string) {
+func (t *tally) add(id string, data []byte, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if id == "" || t.ids[id] {
 		return
 	}
+	if len(t.ids) == 0 {
+		t.first = now
+	}
+	t.last = now
 	t.ids[id] = true
+	if bytes.Contains(data, []byte(`"audited":true`)) {
+		t.audited++
+	}
 	if len(t.ids) == t.want {
 		close(t.seen)
 	}
+}
+
+// expect says how many results there will be, and returns what is closed when
+// all have been seen. It is called once.
+func (t *tally) expect(results int) <-chan struct{} {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.want = results
+	if len(t.ids) >= t.want {
+		close(t.seen)
+	}
+	return t.seen
 }
 
 func (t *tally) count() int {
@@ -62,16 +88,37 @@ func (t *tally) count() int {
 	return len(t.ids)
 }
 
+// audits is how many of the results are of messages that are audited.
+func (t *tally) audits() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.audited
+}
+
+// perSecond is how many results there were a second, from the first to the last.
+func (t *tally) perSecond() float64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return float64(len(t.ids)-1) / t.last.Sub(t.first).Seconds()
+}
+
 // A result is what the worker publishes, as far as it is checked here.
 type result struct {
 	answer
-	Layers int `json:"layers"`
-	Source struct {
-		Topic     string `json:"topic"`
-		Partition int    `json:"partition"`
-		Offset    int64  `json:"offset"`
+	Layers  int  `json:"layers"`
+	Audited bool `json:"audited"`
+	Source  struct {
+		Topic     string    `json:"topic"`
+		Partition int       `json:"partition"`
+		Offset    int64     `json:"offset"`
+		Timestamp time.Time `json:"timestamp"`
 	} `json:"source"`
+
+	stored time.Time // when the stream got it
 }
+
+// at is where its message stands.
+func (r *result) at() place { return place{r.Source.Partition, r.Source.Offset} }
 
 // readStream returns all of a stream, which must be exactly want results with
 // different ids, in a stream as the worker promises to create it.
@@ -111,22 +158,31 @@ func readStream(ctx context.Context, js jetstream.JetStream, name string, want i
 			return nil, fmt.Errorf("result %d of stream %s has the id %q, which is missing or was there before: %s", i, name, id, m.Data())
 		}
 		ids[id] = true
+		meta, err := m.Metadata()
+		if err != nil {
+			return nil, fmt.Errorf("result %d of stream %s: %w", i, name, err)
+		}
+		results[i].stored = meta.Timestamp
 	}
 	return results, nil
 }
 
 // compare returns an error unless there is one result for every message and each
-// is the wanted answer to its text.
-func compare(results []result, messages map[place]string, want answers) error {
+// is the answer to its text that is wanted at its rung.
+func compare(results []result, messages map[place]string, want map[int]answers) error {
 	missing := maps.Clone(messages)
 	for _, r := range results {
-		at := place{r.Source.Partition, r.Source.Offset}
+		at := r.at()
 		text, ok := missing[at]
 		if !ok {
 			return fmt.Errorf("a result names partition %d, offset %d, which is no message or was answered before", at.partition, at.offset)
 		}
 		delete(missing, at)
-		if w := want.byText[text]; r.answer != w {
+		all, ok := want[r.Rung]
+		if !ok {
+			return fmt.Errorf("partition %d, offset %d was answered at rung %d, want one of %v", at.partition, at.offset, r.Rung, slices.Sorted(maps.Keys(want)))
+		}
+		if w := all.byText[text]; r.answer != w {
 			return fmt.Errorf("partition %d, offset %d, text %q: the worker says %+v, sweet classify %+v", at.partition, at.offset, text, r.answer, w)
 		}
 	}

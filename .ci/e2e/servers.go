@@ -121,6 +121,14 @@ func (s *servers) stop() error {
 // deadTopic names the dead-letter topic of a topic.
 func deadTopic(topic string) string { return topic + "-dead" }
 
+// createTopics creates a topic and its dead-letter topic.
+func (s *servers) createTopics(ctx context.Context, topic string, partitions int) error {
+	if err := s.createTopic(ctx, topic, partitions); err != nil {
+		return err
+	}
+	return s.createTopic(ctx, deadTopic(topic), 1)
+}
+
 // createTopic creates a topic and waits until every partition has a leader.
 func (s *servers) createTopic(ctx context.Context, topic string, partitions int) error {
 	resp, err := s.client.CreateTopics(ctx, &kafka.CreateTopicsRequest{
