@@ -9,6 +9,13 @@
 // must be 0, the stream must hold exactly one result for every message, every
 // offset must be committed, the dead-letter topic must be empty, and label, score
 // and exit must be those of `sweet classify` at the same rung.
+//
+// Then a worker with the bundled model chooses its rung itself, on a topic to
+// which come 0.4, 2.2 and again 0.4 times as many messages a second as full depth
+// has just carried. Under load the rung must move to a cheaper one, and back
+// when it is over; log and trace must tell the same moves; and beside all that is
+// said above, the answers must agree with full depth's as often as the ladder
+// promises, which the worker's own audits must have found too.
 package main
 
 import (
@@ -31,6 +38,8 @@ type options struct {
 	data       string
 	models     string
 	model      string
+	ladder     string
+	step       bool
 	dir        string
 	messages   int
 	partitions int
@@ -44,6 +53,8 @@ func main() {
 	flag.StringVar(&o.data, "data", "../shared/data/trec6", "folder with train, dev and test.tsv.gz for the trained model")
 	flag.StringVar(&o.models, "models", "bundled,trained", "models to serve: bundled, trained or both")
 	flag.StringVar(&o.model, "model", "", "directory of a trained and calibrated model, instead of training one")
+	flag.StringVar(&o.ladder, "ladder", "inference/bundled/model/ladder.json", "ladder of the bundled model")
+	flag.BoolVar(&o.step, "step", true, "after the bundled model let a worker follow a load that steps")
 	flag.StringVar(&o.dir, "dir", "", "folder for servers' data, models and logs, kept; default a temporary one, removed after success")
 	flag.IntVar(&o.messages, "messages", 20000, "messages for each model")
 	flag.IntVar(&o.partitions, "partitions", 6, "partitions of each topic")
@@ -106,8 +117,14 @@ func runIn(ctx context.Context, dir string, o options) (err error) {
 		default:
 			return fmt.Errorf("-models %q: want bundled, trained or both by comma", name)
 		}
-		if _, err := serve(ctx, s, sweet, dir, l, o); err != nil {
+		full, err := serve(ctx, s, sweet, dir, l, o)
+		if err != nil {
 			return fmt.Errorf("%s model: %w", name, err)
+		}
+		if o.step && name == "bundled" {
+			if err := followStep(ctx, s, sweet, dir, full, l.texts, o); err != nil {
+				return fmt.Errorf("load that steps: %w", err)
+			}
 		}
 	}
 	return nil
