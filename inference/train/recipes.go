@@ -97,8 +97,11 @@ func taper(exits int) []float32 {
 }
 
 // steep returns shares that rise from a tenth to 1 on a straight line, for the
-// boundaries between groups.
+// boundaries between groups. Where there is none, the one share is 1.
 func steep(exits int) []float32 {
+	if exits == 1 {
+		return []float32{1}
+	}
 	shares := make([]float32, exits-1)
 	for i := range shares {
 		shares[i] = 0.1 + 0.9*float32(i)/float32(max(1, len(shares)-1))
