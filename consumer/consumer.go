@@ -239,13 +239,18 @@ func (k *Kafka) Backlog() pipeline.Backlog {
 	if a == nil {
 		return pipeline.Backlog{Oldest: k.oldest(), Stalled: true}
 	}
-	b := pipeline.Backlog{Oldest: a.oldest(), Epoch: a.number, Stalled: len(a.parts) > 0}
+	b := pipeline.Backlog{Oldest: a.oldest(), Epoch: a.number}
 	for _, p := range a.parts {
-		b.Messages += p.lag()
+		b.Messages += p.unsettled()
 		b.Arrived += p.arrived.Load()
-		b.Stalled = b.Stalled && p.failing.Load()
 	}
-	b.Heard = a.heard()
+	// A partition that cannot be read must not hide what arrives in the others.
+	readable := a.readable()
+	b.Stalled = len(readable) == 0 && len(a.parts) > 0
+	b.Heard = heard(readable)
+	if b.Stalled {
+		b.Heard = heard(a.parts)
+	}
 	return b
 }
 

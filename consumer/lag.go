@@ -3,18 +3,19 @@ package consumer
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strconv"
 	"time"
 )
 
-// lag returns how many offsets of p are not settled yet: an upper bound on the
-// messages, since offsets without a message count too.
-func (p *partition) lag() int64 {
+// unsettled returns how many messages of p are not settled yet. What is settled
+// behind a message that is not, and so cannot be committed, is not among them.
+func (p *partition) unsettled() int64 {
 	t := p.tracker.Load()
 	if t == nil {
 		return 0
 	}
-	return max(p.end.Load()-t.Mark(), 0)
+	return t.Unsettled(p.end.Load())
 }
 
 // exportLag sets the lag of every partition from what is known: the end that
@@ -64,12 +65,17 @@ func (a *assignment) unheard(t time.Duration) []*partition {
 	return stale
 }
 
-// heard returns when the end was heard of the partition from which none was
-// heard for longest, and the zero time before all ends are known. Without
-// partitions everything is known at any time.
-func (a *assignment) heard() time.Time {
+// readable returns the partitions of which the last try to read did not fail.
+func (a *assignment) readable() []*partition {
+	return slices.DeleteFunc(slices.Clone(a.parts), func(p *partition) bool { return p.failing.Load() })
+}
+
+// heard returns when the end was heard of the one of the given partitions from
+// which none was heard for longest, and the zero time before all their ends are
+// known. Without partitions everything is known at any time.
+func heard(parts []*partition) time.Time {
 	oldest := int64(time.Since(born))
-	for _, p := range a.parts {
+	for _, p := range parts {
 		oldest = min(oldest, p.heard.Load())
 	}
 	if oldest == 0 {

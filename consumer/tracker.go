@@ -24,6 +24,7 @@ type Tracker struct {
 	head, tail uint64    // the lowest unsettled message, and the next to begin
 	next       int64     // the offset after the last one begun or skipped
 	handed     int       // handed out and unsettled
+	beyond     int       // settled at or after head
 	state      trackerState
 	// Invariant: head ≤ tail ≤ head+most; if head < tail, ring[head] is unsettled;
 	// offsets in ring ascend from head to tail and are below next.
@@ -111,12 +112,14 @@ func (t *Tracker) Settle(n uint64) (first, ours bool) {
 		return false, false
 	}
 	t.at(n).state = settled
+	t.beyond++
 	if t.handed--; t.handed == 0 {
 		poke(t.idle)
 	}
 	if n == t.head {
 		for t.head < t.tail && t.at(t.head).state == settled {
 			t.head++
+			t.beyond--
 		}
 		poke(t.room)
 	}
@@ -132,6 +135,14 @@ func (t *Tracker) Mark() int64 {
 		return t.at(t.head).offset
 	}
 	return t.next
+}
+
+// Unsettled returns how many messages are not settled of a log that ends before
+// the given offset. Offsets not read yet count as messages.
+func (t *Tracker) Unsettled(end int64) int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return max(end-t.next, 0) + int64(t.tail-t.head) - int64(t.beyond)
 }
 
 // Oldest returns the record time, in Unix ms, of the lowest unsettled message.

@@ -293,3 +293,30 @@ func FuzzTracker(f *testing.F) {
 		}
 	})
 }
+
+func TestUnsettledLeavesOutWhatIsSettledBehindAnother(t *testing.T) {
+	tr := NewTracker(10, 100, make(chan struct{}, 1))
+	var ns []uint64
+	for offset := range int64(5) {
+		n, _ := tr.Begin(10+offset, 0)
+		tr.Hand(n)
+		ns = append(ns, n)
+	}
+	check := func(when string, want int64) {
+		t.Helper()
+		if got := tr.Unsettled(20); got != want {
+			t.Errorf("%s: %d unsettled, want %d", when, got, want)
+		}
+	}
+	check("5 read of 10", 10)
+	tr.Settle(ns[2])
+	tr.Settle(ns[4])
+	check("two settled out of order", 8)
+	tr.Settle(ns[0])
+	tr.Settle(ns[1])
+	check("four settled, the mark past three", 6)
+	tr.Settle(ns[3])
+	check("all read are settled", 5)
+	tr.Skip(20)
+	check("the rest holds no messages", 0)
+}

@@ -14,7 +14,8 @@ import (
 // outlives them. [sweetspot/pipeline/publish.State] is the one that ships.
 type State interface {
 	// Follow calls heard with the record as it is, and then whenever it has
-	// changed; nil means that there is none. It returns when ctx ends, and before
+	// changed; nil means that there is none yet, or that it was deleted. A record
+	// that is lost in any other way is not told. It returns when ctx ends, and before
 	// only with ErrNoState.
 	Follow(ctx context.Context, heard func(record []byte)) error
 	// Update replaces the record by what change makes of it, as if no other
@@ -115,6 +116,13 @@ func (a *audits) apply() {
 	a.metrics.usable.Set(float64(usable))
 	a.metrics.alarm.Set(number[a.evidence.Usable() < a.cheaper])
 	a.metrics.evidence.Set(a.evidence.Strength())
+	agreement := 1.0 // nothing speaks against it yet
+	recent := a.evidence.Recent()
+	if recent.Audits() > 0 {
+		agreement = recent.Agreement()
+	}
+	low, high := recent.Interval()
+	a.metrics.agreement(agreement, low, high)
 }
 
 // observe takes one audit of a row that was admitted under the given rung.
@@ -126,10 +134,11 @@ func (a *audits) observe(ctx context.Context, rung int, agree bool) {
 	a.apply()
 	if raised {
 		alarm.Time, alarm.Worker = time.Now(), a.worker
+		unshared := alarm
 		if a.toShare != nil {
-			alarm = a.toShare.Merge(alarm)
+			unshared = a.toShare.Merge(alarm)
 		}
-		a.toShare = &alarm
+		a.toShare = &unshared
 		select {
 		case a.raised <- struct{}{}:
 		default: // it is poked already
@@ -137,9 +146,6 @@ func (a *audits) observe(ctx context.Context, rung int, agree bool) {
 		a.log.ErrorContext(ctx, "the certificate does not hold for the messages that come now: rungs are withdrawn until the alarm is cleared",
 			slog.Int("from_rung", alarm.Rung), slog.Int("audits", alarm.Audits), slog.Int("disagreements", alarm.Disagreements))
 	}
-	recent := a.evidence.Recent()
-	low, high := recent.Interval()
-	a.metrics.agreement(recent.Agreement(), low, high)
 }
 
 // hear takes the record that workers share. It does what that asks for before it
@@ -204,6 +210,10 @@ func (a *audits) keeps() bool {
 	defer a.mu.Unlock()
 	return a.alone
 }
+
+// lastTry is for how long a worker that has nothing left to do tries to share an
+// alarm.
+const lastTry = 5 * time.Second
 
 // end says that no audit will follow.
 func (a *audits) end() {

@@ -20,7 +20,7 @@ type traffic struct {
 	audited    atomic.Int64 // rows
 	all        atomic.Int64 // rows, of whatever tier
 
-	answered atomic.Int64 // results that are not durable yet
+	answered atomic.Int64 // results and dead letters that are not durable yet
 	moved    atomic.Int64 // when one became durable, or there was none; in ns from born on
 
 	rows   atomic.Int64 // admitted
@@ -31,14 +31,14 @@ type traffic struct {
 // stageTraffic counts the runs of a stage.
 type stageTraffic struct{ runs, tokens atomic.Int64 }
 
-// answer counts results on their way out.
+// answer counts results or dead letters on their way out.
 func (t *traffic) answer(n int) {
-	if t.answered.Add(int64(n)) == int64(n) {
+	if n > 0 && t.answered.Add(int64(n)) == int64(n) {
 		t.moved.Store(int64(time.Since(t.born)))
 	}
 }
 
-// out counts a result that is durable or was given up.
+// out counts one that is durable.
 func (t *traffic) out() {
 	t.answered.Add(-1)
 	t.moved.Store(int64(time.Since(t.born)))
@@ -200,7 +200,7 @@ func (s *steering) costs() []float64 {
 		run := part(s.runTokens[i].add(t.stages[i].tokens.Load()), s.runs[i].add(t.stages[i].runs.Load()))
 		run = max(run, float64(line.Full(s.p.cfg.BatchTokens)))
 		costs[i] = length * (line.Base/run + line.PerToken)
-		if s.share != nil {
+		if s.share != nil && costs[i] > 0 {
 			costs[i] = max(costs[i]*s.share[i], least)
 		}
 	}

@@ -64,10 +64,10 @@ func (l *loop) split(ctx context.Context, b *bin, took time.Duration, now time.T
 // compare, and a worker that drains has no time.
 func (l *loop) follow(ctx context.Context, r *row, e inference.Exit, stage int) bool {
 	switch {
+	case l.closed:
+		return false
 	case stage == len(l.stages)-1:
 		l.p.audits.observe(ctx, int(r.rung), true)
-		return false
-	case l.closed:
 		return false
 	}
 	r.left, r.label = stage+1, e.Label

@@ -85,7 +85,7 @@ type Source interface {
 
 // Backlog is what a source has not handed out or not seen settled yet.
 type Backlog struct {
-	Messages int64     // records between the settled and the end offsets
+	Messages int64     // records that are not settled, whatever is committed
 	Oldest   time.Time // record time of the oldest unsettled message; zero where there is none
 
 	// Arrived is by how many records the logs have grown, as far as is known,

@@ -194,15 +194,20 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	g.Go(func() error { p.fetch(intake, work, stop, fetched); return nil })
 	g.Go(func() error { defer unburied(); return p.prepare(work, fetched, rows, letters) })
 	steered, arrived := context.WithCancel(work)
+	sharing, giveUp := context.WithCancel(work)
+	defer giveUp()
 	g.Go(func() error {
-		defer arrived()
-		defer p.audits.end()
+		defer func() {
+			arrived()
+			p.audits.end()
+			time.AfterFunc(lastTry, giveUp)
+		}()
 		return p.classify(work, rows, results)
 	})
 	g.Go(func() error { p.steering.run(steered); return nil })
 	if a := p.audits; a != nil {
 		g.Go(func() error { a.follow(steered); return nil })
-		g.Go(func() error { a.share(work); return nil })
+		g.Go(func() error { a.share(sharing); return nil })
 	}
 	for range publishers {
 		g.Go(func() error { defer published(); return p.publish(work, deliver, results, again) })

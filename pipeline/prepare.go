@@ -61,6 +61,7 @@ func (p *Pipeline) prepare(ctx context.Context, in <-chan []*Message, out chan<-
 				n := min(chunk, len(ms))
 				rows, dead := p.prepareChunk(ms[:n], received)
 				ms = ms[n:]
+				p.traffic.answer(len(dead))
 				if len(dead) > 0 && !send(ctx, letters, dead) || len(rows) > 0 && !send(ctx, out, rows) {
 					return context.Cause(ctx)
 				}

@@ -23,7 +23,6 @@ func (p *Pipeline) results(ctx context.Context, letters chan<- []DeadLetter) *de
 		try:  p.parts.Publisher.Publish,
 		done: p.published,
 		refused: func(r Result, err error) {
-			p.traffic.out()
 			// Where ctx ends before, the message stays unsettled.
 			send(ctx, letters, []DeadLetter{{Message: r.Message, Reason: refusal(err), Err: err}})
 		},
@@ -81,6 +80,7 @@ func (p *Pipeline) letters() *delivery[DeadLetter] {
 	return &delivery[DeadLetter]{
 		try: p.parts.DeadLetters.Write,
 		done: func(l DeadLetter) {
+			p.traffic.out()
 			switch ours := p.settle(l.Message); {
 			case ours && l.Reason == Shed:
 				p.parts.Metrics.shed.Inc()

@@ -130,11 +130,31 @@ func openTrace(path string) (*os.File, error) {
 	if path == "" {
 		return nil, nil
 	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o644)
 	if err != nil {
 		return nil, ConfigError{fmt.Errorf("SWEET_TRACE: %w", err)}
 	}
+	if err := endLine(f); err != nil {
+		return nil, errors.Join(fmt.Errorf("SWEET_TRACE: %w", err), f.Close())
+	}
 	return f, nil
+}
+
+// endLine ends the last line of a file: a worker that was killed may have left
+// half of one.
+func endLine(f *os.File) error {
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
+		return err
+	}
+	last := make([]byte, 1)
+	if _, err := f.ReadAt(last, info.Size()-1); err != nil {
+		return err
+	}
+	if last[0] != '\n' {
+		_, err = f.WriteString("\n")
+	}
+	return err
 }
 
 // traceWriter is the trace as an interface that is nil where there is none.

@@ -32,8 +32,12 @@ func (j *JetStream) State(bucket, key string, log *slog.Logger) *State {
 // changed; nil means that there is none. It returns when ctx ends, and before
 // only with [pipeline.ErrNoState]. A server that does not answer is asked again and again.
 func (s *State) Follow(ctx context.Context, heard func(record []byte)) error {
+	ever := false // heard of
 	for told := false; ; {
-		err := s.follow(ctx, heard)
+		err := s.follow(ctx, ever, func(record []byte) {
+			ever = true
+			heard(record)
+		})
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -59,7 +63,10 @@ func (s *State) Follow(ctx context.Context, heard func(record []byte)) error {
 // by itself, but only after a while.
 var errReconnected = errors.New("the connection was lost and is there again")
 
-func (s *State) follow(ctx context.Context, heard func(record []byte)) error {
+// follow is one watch. A record that was heard of before and is not there now was
+// lost with its bucket: who deletes one leaves a mark. What it said still holds
+// then, so nothing is told.
+func (s *State) follow(ctx context.Context, ever bool, heard func(record []byte)) error {
 	again := s.j.nc.StatusChanged(nats.CONNECTED)
 	defer s.j.nc.RemoveStatusListener(again)
 	kv, err := s.open(ctx)
@@ -79,7 +86,11 @@ func (s *State) follow(ctx context.Context, heard func(record []byte)) error {
 			case !ok:
 				return errors.New("the watch has ended")
 			case e == nil: // all that there was has been told
-				if !found {
+				switch {
+				case found:
+				case ever:
+					s.log.WarnContext(ctx, "the shared state is gone and was not deleted: what it said still holds here", slog.String("bucket", s.bucket))
+				default:
 					heard(nil)
 				}
 			case e.Operation() == jetstream.KeyValuePut:
@@ -156,7 +167,7 @@ func (s *State) explain(err error) error {
 		return fmt.Errorf("SWEET_STATE_BUCKET=%s: %w: %w", s.bucket, pipeline.ErrNoState, refusal)
 	}
 	api, isAPI := errors.AsType[*jetstream.APIError](err)
-	refused := isAPI && api.Code >= 400 && api.Code < 500 ||
+	refused := isAPI && api.Code >= 400 && api.Code < 500 && api.Code != 404 ||
 		errors.Is(err, jetstream.ErrJetStreamNotEnabled) || errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount)
 	if refused {
 		return fmt.Errorf("SWEET_STATE_BUCKET=%s: %w: %w", s.bucket, pipeline.ErrNoState, err)

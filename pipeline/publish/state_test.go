@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 
@@ -110,6 +111,49 @@ func TestStateIsHeardAcrossARestartOfTheServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	await(t, heard, "after")
+}
+
+// TestALostBucketClearsNothing loses the bucket while nobody is connected, as a
+// server does whose disk is gone.
+func TestALostBucketClearsNothing(t *testing.T) {
+	h := newHost(t, nil)
+	h.stream(t, nil)
+	s := open(t, config(h.url())).State("shared", "key", slog.New(slog.DiscardHandler))
+	heard, _ := follow(t, s)
+	await(t, heard, "none")
+	set(t, s, "alarm")
+	await(t, heard, "alarm")
+	_, js := h.admin(t)
+	if err := js.DeleteKeyValue(t.Context(), "shared"); err != nil {
+		t.Fatal(err)
+	}
+	h.stop()
+	h.start(t)
+	// The worker makes the bucket anew and watches it; what is heard next is this.
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	for {
+		kv, err := js.KeyValue(ctx, "shared")
+		if err == nil {
+			if _, err = kv.PutString(ctx, "key", "again"); err != nil {
+				t.Fatal(err)
+			}
+			break
+		}
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			t.Fatal(err)
+		}
+	}
+	select {
+	case got := <-heard:
+		if got != "again" {
+			t.Errorf("heard %q, want nothing before %q", got, "again")
+		}
+	case <-ctx.Done():
+		t.Fatal("nothing is heard any more")
+	}
 }
 
 func TestUpdatesOfSeveralWorkersAllCount(t *testing.T) {
