@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"path/filepath"
 	"regexp"
@@ -206,20 +207,43 @@ func (s *servers) readTopic(ctx context.Context, topic string, partitions int) (
 	return texts, nil
 }
 
-// readPartition returns the text of every message of a partition, by offset.
+// readPartition returns the text of every message of a partition, by offset. It
+// asks for nothing behind the end, where a broker would let it wait.
 func (s *servers) readPartition(ctx context.Context, topic string, partition int, end int64) ([]string, error) {
-	r := kafka.NewReader(kafka.ReaderConfig{
-		Brokers: []string{s.brokers}, Topic: topic, Partition: partition, MaxBytes: 4 << 20, MaxWait: 5 * time.Second,
-	})
-	defer r.Close() // takes as long as the fetch that is under way
+	if end == 0 {
+		return nil, nil
+	}
+	conn, err := kafka.DialLeader(ctx, "tcp", s.brokers, topic, partition)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		return nil, err
+	}
 	var texts []string
-	for next := range end {
-		m, err := r.ReadMessage(ctx)
-		if err != nil {
+	for int64(len(texts)) < end {
+		batch := conn.ReadBatchWith(kafka.ReadBatchConfig{MinBytes: 1, MaxBytes: 4 << 20, MaxWait: 5 * time.Second})
+		texts, err = readBatch(batch, texts, end)
+		if err = errors.Join(err, batch.Close()); err != nil {
 			return nil, err
 		}
-		if m.Offset != next {
-			return nil, fmt.Errorf("after offset %d comes %d", next-1, m.Offset)
+	}
+	return texts, nil
+}
+
+// readBatch adds the texts of a batch, which may go on behind the end.
+func readBatch(batch *kafka.Batch, texts []string, end int64) ([]string, error) {
+	for int64(len(texts)) < end {
+		m, err := batch.ReadMessage()
+		if errors.Is(err, io.EOF) {
+			return texts, nil
+		}
+		if err != nil {
+			return texts, err
+		}
+		if m.Offset != int64(len(texts)) {
+			return texts, fmt.Errorf("after %d messages comes offset %d", len(texts), m.Offset)
 		}
 		texts = append(texts, string(m.Value))
 	}

@@ -21,15 +21,17 @@ type phase struct {
 }
 
 var phases = []phase{
-	{name: "before the load", share: 0.4, lasts: 10 * time.Second, cheaper: false, further: 0.5},
+	{name: "before the load", share: 0.4, lasts: 5 * time.Second, cheaper: false, further: 0.5},
 	{name: "under load", share: 2.2, lasts: 15 * time.Second, cheaper: true, further: 1.5},
 	{name: "after the load", share: 0.4, lasts: 5 * time.Second, cheaper: false, further: 0.5},
 }
 
 const (
-	impatience   = 20 * time.Second // after which the load goes further, again and again
-	longestPhase = 3 * time.Minute
+	impatience   = 30 * time.Second // after which the load goes further, again and again
+	longestPhase = 4 * time.Minute
 	sendEvery    = 20 * time.Millisecond
+
+	pool = 5000 // texts at most, sent again and again: each is classified once for every rung
 )
 
 // A stepTest is a worker that chooses its rung, while the load on its topic
@@ -60,7 +62,7 @@ func followStep(ctx context.Context, s *servers, sweet sweet, dir string, full s
 		return err
 	}
 	defer r.close()
-	t := &stepTest{running: r, sweet: sweet, full: full, sender: newSender(s.brokers, w.load.name, texts)}
+	t := &stepTest{running: r, sweet: sweet, full: full, sender: newSender(s.brokers, w.load.name, texts[:min(pool, len(texts))])}
 	defer t.sender.close()
 	if t.trace, err = openTrace(path); err != nil {
 		return err
