@@ -341,3 +341,33 @@ func TestDeadLettersThatAreClosedEndTheRun(t *testing.T) {
 		}
 	})
 }
+
+// TestABacklogWaitsAtTheSource has a worker with much more to do than it can. It
+// holds little of it, so that a partition that moves does not wait for all.
+func TestABacklogWaitsAtTheSource(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const fetch = 100
+		s := newShelf()
+		s.at = fetch
+		for range 5000 {
+			s.put("9 yes")
+		}
+		r := newRig(t, s, nil)
+		r.script.takes = time.Second
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		ended := make(chan error, 1)
+		go func() { ended <- r.Run(ctx) }()
+		s.whenSettled(64)
+		held := s.unsettled(t)
+		stop()
+		if err := <-ended; err != nil {
+			t.Fatal(err)
+		}
+		// What was fetched and waits to be prepared, what is being prepared, and what
+		// the model may choose from, once on its way there and once at it.
+		if most := 3*fetch + 2*(fetch+window*r.cfg.BatchTokens/4); held > most {
+			t.Errorf("%d messages are held, want at most %d", held, most)
+		}
+	})
+}

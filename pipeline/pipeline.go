@@ -87,6 +87,7 @@ type Pipeline struct {
 	rows     sync.Pool    // of *row, for their buffers
 	inHand   atomic.Int64 // messages fetched and not settled
 	traffic  traffic
+	ready    ready
 
 	loop  *loop                           // of Warm, then of Run; nil before
 	lines atomic.Pointer[[]schedule.Line] // what the stages' runs cost now; nil while there is no loop
@@ -124,7 +125,7 @@ func New(cfg Config, parts Parts) (*Pipeline, error) {
 	p := &Pipeline{
 		cfg: cfg, parts: parts, decode: decode, truncate: truncate,
 		policies: policies, choice: &choice{mode: cfg.Mode, fixed: cfg.Rung},
-		traffic: traffic{born: time.Now(), stages: make([]stageTraffic, stages)},
+		traffic: traffic{born: time.Now(), stages: make([]stageTraffic, stages)}, ready: newReady(),
 	}
 	p.rung = p.choice.admit
 	parts.Metrics.certified.Set(float64(max(len(parts.Rungs), 1) - 1))

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"sweetspot/inference"
@@ -46,6 +47,38 @@ const chunk = 256
 // rows of one or two fetches, and run small batches however many messages wait.
 const readyChunks = 256
 
+// ready counts the tokens of the rows that are ready for the model and that it
+// has not taken in. More than it can choose from must not be: what is ready has
+// to be settled before a partition can move, and is past the point where
+// messages are shed.
+type ready struct {
+	tokens atomic.Int64
+	taken  chan struct{} // poked when it has become less
+}
+
+func newReady() ready { return ready{taken: make(chan struct{}, 1)} }
+
+// take notes that rows of so many tokens were taken in.
+func (r *ready) take(tokens int) {
+	r.tokens.Add(-int64(tokens))
+	select {
+	case r.taken <- struct{}{}:
+	default: // it is poked already
+	}
+}
+
+// below returns when less than the given tokens are ready.
+func (r *ready) below(ctx context.Context, tokens int) error {
+	for r.tokens.Load() >= int64(tokens) {
+		select {
+		case <-r.taken:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
 // prepare makes rows of messages. One goroutine does: it makes more rows a
 // second than any model here answers.
 func (p *Pipeline) prepare(ctx context.Context, in <-chan []*Message, out chan<- []*row, letters chan<- []DeadLetter) error {
@@ -58,10 +91,14 @@ func (p *Pipeline) prepare(ctx context.Context, in <-chan []*Message, out chan<-
 			}
 			received := time.Now()
 			for len(ms) > 0 {
+				if err := p.ready.below(ctx, window*p.cfg.BatchTokens); err != nil {
+					return err
+				}
 				n := min(chunk, len(ms))
 				rows, dead := p.prepareChunk(ms[:n], received)
 				ms = ms[n:]
 				p.traffic.answer(len(dead))
+				p.ready.tokens.Add(int64(tokens(rows)))
 				if len(dead) > 0 && !send(ctx, letters, dead) || len(rows) > 0 && !send(ctx, out, rows) {
 					return context.Cause(ctx)
 				}
@@ -97,6 +134,15 @@ func (p *Pipeline) prepareChunk(ms []*Message, received time.Time) (rows []*row,
 		rows = append(rows, r)
 	}
 	return rows, dead
+}
+
+// tokens returns how many tokens rows have.
+func tokens(rows []*row) int {
+	n := 0
+	for _, r := range rows {
+		n += len(r.tokens)
+	}
+	return n
 }
 
 // errShed is what a dead letter says that nothing is wrong with.

@@ -140,9 +140,9 @@ func (l *loop) enqueue(rows []*row, open bool) {
 		l.dropAudits()
 	}
 	l.queue = append(l.queue, rows...)
-	for _, r := range rows {
-		l.queued += len(r.tokens)
-	}
+	n := tokens(rows)
+	l.queued += n
+	l.p.ready.take(n)
 }
 
 // state is what the scheduler is told.
