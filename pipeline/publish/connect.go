@@ -77,6 +77,7 @@ func (j *JetStream) watch(ctx context.Context, log *slog.Logger) []nats.Option {
 		}),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			log.WarnContext(ctx, "nats reports a problem", slog.Any("error", err))
+			j.refusals.hear(err)
 		}),
 	}
 }

@@ -34,15 +34,16 @@ import (
 
 // JetStream publishes results to a stream. It implements [pipeline.Publisher].
 type JetStream struct {
-	cfg     Config
-	stamp   Stamp
-	carried map[string]bool // headers that go over to the result
-	subject template
-	metrics *Metrics
-	nc      *nats.Conn
-	js      jetstream.JetStream
-	opts    []jetstream.PublishOpt
-	slots   chan struct{} // holds one for every result under way
+	cfg      Config
+	stamp    Stamp
+	carried  map[string]bool // headers that go over to the result
+	subject  template
+	metrics  *Metrics
+	nc       *nats.Conn
+	js       jetstream.JetStream
+	opts     []jetstream.PublishOpt
+	slots    chan struct{} // holds one for every result under way
+	refusals refusals
 }
 
 // Open connects to the servers and checks that the stream is there and takes

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -69,14 +68,17 @@ var errReconnected = errors.New("the connection was lost and is there again")
 func (s *State) follow(ctx context.Context, ever bool, heard func(record []byte)) error {
 	again := s.j.nc.StatusChanged(nats.CONNECTED)
 	defer s.j.nc.RemoveStatusListener(again)
+	ctx, answered, end := s.refusable(ctx)
+	defer end()
 	kv, err := s.open(ctx)
 	if err != nil {
 		return err
 	}
 	w, err := kv.Watch(ctx, s.key)
 	if err != nil {
-		return s.explain(fmt.Errorf("watching key %s: %w", s.key, err))
+		return s.explain(ctx, fmt.Errorf("watching key %s: %w", s.key, err))
 	}
+	answered()
 	defer func() { _ = w.Stop() }() // the subscription ends with the connection at the latest
 	found := false
 	for {
@@ -112,6 +114,8 @@ func (s *State) follow(ctx context.Context, ever bool, heard func(record []byte)
 // no other worker did so meanwhile: it asks change again where one did. Where
 // change returns nil, the record stays as it is.
 func (s *State) Update(ctx context.Context, change func(record []byte) []byte) error {
+	ctx, _, end := s.refusable(ctx)
+	defer end()
 	kv, err := s.open(ctx)
 	for err == nil {
 		var record []byte
@@ -121,7 +125,7 @@ func (s *State) Update(ctx context.Context, change func(record []byte) []byte) e
 		case getErr == nil:
 			record, revision = entry.Value(), entry.Revision()
 		case !errors.Is(getErr, jetstream.ErrKeyNotFound):
-			return s.explain(fmt.Errorf("reading key %s: %w", s.key, getErr))
+			return s.explain(ctx, fmt.Errorf("reading key %s: %w", s.key, getErr))
 		}
 		changed := change(record)
 		if changed == nil {
@@ -138,7 +142,7 @@ func (s *State) Update(ctx context.Context, change func(record []byte) []byte) e
 		case errors.Is(err, jetstream.ErrKeyExists), errors.Is(err, jetstream.ErrKeyRevisionMismatch): // somebody was faster
 			err = nil
 		default:
-			err = s.explain(fmt.Errorf("writing key %s: %w", s.key, err))
+			err = s.explain(ctx, fmt.Errorf("writing key %s: %w", s.key, err))
 		}
 	}
 	return err
@@ -156,37 +160,26 @@ func (s *State) open(ctx context.Context) (jetstream.KeyValue, error) {
 		}
 	}
 	if err != nil {
-		return nil, s.explain(err)
+		return nil, s.explain(ctx, err)
 	}
 	return kv, nil
 }
 
+// refusable returns a context for requests about the bucket's stream or its keys.
+func (s *State) refusable(ctx context.Context) (during context.Context, answered, end func()) {
+	return s.j.refusals.during(ctx, "KV_"+s.bucket, "$KV."+s.bucket)
+}
+
 // explain says of an error whether asking again is of no use.
-func (s *State) explain(err error) error {
-	if refusal := s.refusal(); errors.Is(err, context.DeadlineExceeded) && refusal != nil {
-		return fmt.Errorf("SWEET_STATE_BUCKET=%s: %w: %w", s.bucket, pipeline.ErrNoState, refusal)
-	}
+func (s *State) explain(ctx context.Context, err error) error {
+	refusal := context.Cause(ctx)
 	api, isAPI := errors.AsType[*jetstream.APIError](err)
-	refused := isAPI && api.Code >= 400 && api.Code < 500 && api.Code != 404 ||
-		errors.Is(err, jetstream.ErrJetStreamNotEnabled) || errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount)
-	if refused {
+	switch {
+	case errors.Is(refusal, nats.ErrPermissionViolation):
+		return fmt.Errorf("SWEET_STATE_BUCKET=%s: %w: %w", s.bucket, pipeline.ErrNoState, refusal)
+	case isAPI && api.Code >= 400 && api.Code < 500 && api.Code != 404,
+		errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
 		return fmt.Errorf("SWEET_STATE_BUCKET=%s: %w: %w", s.bucket, pipeline.ErrNoState, err)
 	}
 	return fmt.Errorf("bucket %s: %w", s.bucket, err)
-}
-
-// refusal returns what the worker's user may not do with the bucket, as the
-// server has last said. A request that is not allowed gets no answer; that it is
-// not arrives apart, and what is refused of something else says nothing of this.
-func (s *State) refusal() error {
-	last := s.j.nc.LastError()
-	if !errors.Is(last, nats.ErrPermissionViolation) {
-		return nil
-	}
-	for _, name := range []string{"KV_" + s.bucket, "$KV." + s.bucket} { // of the bucket's stream, and of its keys
-		if strings.Contains(last.Error(), name) {
-			return last
-		}
-	}
-	return nil
 }
