@@ -169,7 +169,7 @@ func (s *steering) read() control.Reading {
 	now := time.Since(t.born)
 	r := control.Reading{
 		At: now, Epoch: b.Epoch, Arrived: b.Arrived, Settled: t.settled.Load(), Backlog: b.Messages,
-		FetchStalled: b.Stalled, PublishStalled: t.stalled(min(s.p.parts.Control.TargetAge/2, longestStall)), Usable: int(s.p.choice.usable.Load()),
+		FetchStalled: b.Stalled, PublishStalled: t.stalled(min(max(s.p.parts.Control.TargetAge/2, shortestStall), longestStall)), Usable: int(s.p.choice.usable.Load()),
 	}
 	if !b.Heard.IsZero() {
 		r.Heard = b.Heard.Sub(t.born)
@@ -213,8 +213,12 @@ const least = 1e-12
 
 // longestStall is how long results may wait for the first of them to become
 // durable. With a target age below twice that it is half of it: what is late
-// because the stream takes nothing must not be taken for load.
-const longestStall = time.Second
+// because the stream takes nothing must not be taken for load. But no stream
+// acknowledges at once: less than shortestStall is no sign of anything.
+const (
+	longestStall  = time.Second
+	shortestStall = 100 * time.Millisecond
+)
 
 // A fading is the growth of a count, what was long ago counting less.
 type fading struct {

@@ -150,6 +150,27 @@ func TestAStalledPublisherMovesNothing(t *testing.T) {
 	})
 }
 
+// TestAnAcknowledgementThatTakesItsTimeIsNoStall has a target age that is hardly
+// longer than what the stream takes.
+func TestAnAcknowledgementThatTakesItsTimeIsNoStall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := loaded(t, func(_ *Config, parts *Parts) {
+			parts.Control.TargetAge, parts.Control.ControlEvery = 10*time.Millisecond, 10*time.Millisecond
+		})
+		r.sink.fail = func(int, []Result) error {
+			time.Sleep(30 * time.Millisecond)
+			return nil
+		}
+		steered(t, r, func() {
+			r.shelf.pour(100, 10*time.Second, Message{Value: []byte("9 yes")})
+			r.shelf.whenSettled(1000)
+		})
+		if n, all := r.metric(t, "decisions_total", "stalled"), r.metric(t, "decisions_total"); n != 0 || all < 900 {
+			t.Errorf("%v of %v decisions were for a stall, want none", n, all)
+		}
+	})
+}
+
 func all(n int) []int {
 	list := make([]int, n)
 	for i := range list {
