@@ -69,7 +69,6 @@ type steering struct {
 	p          *Pipeline
 	controller *control.Controller
 	recorder   *control.Recorder // nil where nothing is recorded
-	share      []float64         // (stages) of messages that run each stage, of a worker on a fixed rung; nil else
 	last       control.Decision
 	begun      bool
 
@@ -90,16 +89,10 @@ func newSteering(p *Pipeline) (*steering, error) {
 		full[i] = 1
 	}
 	reach := [][]float64{full}
-	switch p.cfg.Mode {
-	case Auto:
+	if p.cfg.Mode == Auto {
 		for _, r := range p.parts.Rungs[min(1, len(p.parts.Rungs)):] {
 			reach = append(reach, r.Reach)
 		}
-	case Fixed:
-		if p.choice.fixed > 0 {
-			s.share = p.parts.Rungs[p.choice.fixed].Reach
-		}
-	case Full:
 	}
 	var err error
 	if s.controller, err = control.New(p.parts.Control, reach); err != nil {
@@ -130,9 +123,7 @@ func (s *steering) step(ctx context.Context) {
 	r := s.read()
 	d := s.controller.Step(r)
 	s.p.choice.chosen.Store(int32(d.Rung))
-	if s.p.shedding.Swap(d.Shed) != d.Shed {
-		s.p.parts.Logger.WarnContext(ctx, "shedding", slog.Bool("on", d.Shed))
-	}
+	s.p.shedding.Store(d.Shed)
 	s.tell(ctx, d)
 	s.p.parts.Metrics.decide(d, int(s.p.choice.admit(Standard)))
 	if s.recorder != nil {
@@ -154,11 +145,19 @@ func (s *steering) tell(ctx context.Context, d control.Decision) {
 	if s.begun && d.Rung != s.last.Rung {
 		log.InfoContext(ctx, "rung", figures(slog.Int("from", s.last.Rung), slog.Int("to", d.Rung))...)
 	}
+	// Of a worker that does not choose its rung, the controller's is always 0.
+	rung := slog.Int("rung", int(s.p.choice.admit(Standard)))
 	switch {
 	case d.Saturated && !s.last.Saturated:
-		log.WarnContext(ctx, "saturated: the cheapest usable rung does not carry the load; more replicas are needed", figures(slog.Int("rung", d.Rung))...)
+		log.WarnContext(ctx, "saturated: messages are late and no cheaper rung may be used; more replicas are needed", figures(rung)...)
 	case !d.Saturated && s.last.Saturated:
-		log.InfoContext(ctx, "no longer saturated", figures(slog.Int("rung", d.Rung))...)
+		log.InfoContext(ctx, "no longer saturated", figures(rung)...)
+	}
+	switch {
+	case d.Shed && !s.last.Shed:
+		log.WarnContext(ctx, "messages of the tier best-effort are shed from now on")
+	case !d.Shed && s.last.Shed:
+		log.InfoContext(ctx, "messages of the tier best-effort are shed no more")
 	}
 }
 
@@ -196,15 +195,26 @@ func (s *steering) costs() []float64 {
 	lines := s.p.Costs()
 	costs := make([]float64, len(lines))
 	length := part(s.tokens.add(t.tokens.Load()), s.rows.add(t.rows.Load()))
+	share := s.share()
 	for i, line := range lines {
 		run := part(s.runTokens[i].add(t.stages[i].tokens.Load()), s.runs[i].add(t.stages[i].runs.Load()))
 		run = max(run, float64(line.Full(s.p.cfg.BatchTokens)))
 		costs[i] = length * (line.Base/run + line.PerToken)
-		if s.share != nil && costs[i] > 0 {
-			costs[i] = max(costs[i]*s.share[i], least)
+		if share != nil && costs[i] > 0 {
+			costs[i] = max(costs[i]*share[i], least)
 		}
 	}
 	return costs
+}
+
+// share is of how many messages run each stage (stages) of a worker on a fixed
+// rung, which the evidence may have made deeper; nil where all do, and where the
+// controller knows the rung.
+func (s *steering) share() []float64 {
+	if s.p.cfg.Mode != Fixed || len(s.p.parts.Rungs) == 0 {
+		return nil
+	}
+	return s.p.parts.Rungs[s.p.choice.admit(Standard)].Reach
 }
 
 // least is what a stage costs that hardly any message runs: it must not look

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"math"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -84,9 +85,20 @@ func TestTheRungFollowsTheLoad(t *testing.T) {
 
 func TestUnderOverloadBestEffortMessagesAreShed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := loaded(t, func(_ *Config, parts *Parts) { parts.Control.Overload = control.Shed })
+		var log bytes.Buffer
+		r := loaded(t, func(_ *Config, parts *Parts) {
+			parts.Control.Overload, parts.Logger = control.Shed, slog.New(slog.NewTextHandler(&log, nil))
+		})
 		best := Message{Value: []byte("1 1 1 yes"), Headers: []Header{{"sweet-tier", []byte("best-effort")}}}
-		steered(t, r, func() { r.shelf.pour(600, 20*time.Second, best) })
+		steered(t, r, func() {
+			r.shelf.pour(600, 20*time.Second, best)
+			time.Sleep(20 * time.Second)
+		})
+		for _, want := range []string{"level=WARN msg=\"messages of the tier best-effort are shed from now on", "shed no more"} {
+			if !strings.Contains(log.String(), want) {
+				t.Errorf("the log lacks %q:\n%s", want, log.String())
+			}
+		}
 		shed, published := r.metric(t, "shed_total"), r.metric(t, "results_published_total")
 		if shed == 0 || published == 0 || int(shed+published) != 12000 || int(shed) != len(r.yard.kept) {
 			t.Errorf("%v shed, %v published, %d dead letters, want 12000 in all, and some of each", shed, published, len(r.yard.kept))
@@ -181,11 +193,36 @@ func all(n int) []int {
 
 func TestAFixedRungIsSteeredByNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := loaded(t, func(c *Config, _ *Parts) { c.Mode, c.Rung = Fixed, 1 })
-		steered(t, r, func() { r.shelf.pour(500, 10*time.Second, Message{Value: []byte("9 yes")}) })
+		var log bytes.Buffer
+		r := loaded(t, func(c *Config, parts *Parts) {
+			c.Mode, c.Rung = Fixed, 1
+			parts.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		})
+		steered(t, r, func() { r.shelf.pour(800, 10*time.Second, Message{Value: []byte("1 1 9 yes")}) })
 		for _, res := range r.sink.kept {
 			if res.Rung != 1 {
 				t.Fatalf("%s, want rung 1", outcome(res))
+			}
+		}
+		if want := "more replicas are needed\" rung=1"; !strings.Contains(log.String(), want) {
+			t.Errorf("the log lacks %q:\n%s", want, log.String())
+		}
+	})
+}
+
+// TestAFixedRungThatIsWithdrawnCostsMore has the load of a worker on a fixed
+// rung be that of the rung that it is really on.
+func TestAFixedRungThatIsWithdrawnCostsMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := loaded(t, func(c *Config, _ *Parts) { c.Mode, c.Rung = Fixed, 2 })
+		r.traffic.rows.Store(100)
+		r.traffic.tokens.Store(400)
+		before := r.steering.costs()
+		r.choice.usable.Store(0)
+		after := r.steering.costs()
+		for i, reach := range rungs[2].Reach {
+			if got := before[i] / after[i]; math.Abs(got-reach) > 1e-9 {
+				t.Errorf("stage %d costs %v of what it does at full depth, want %v", i+1, got, reach)
 			}
 		}
 	})
