@@ -35,6 +35,7 @@ type audits struct {
 	log     *slog.Logger
 	state   State // nil where alarms end with the worker
 	worker  string
+	ladder  string        // its digest, under which the alarm is found
 	raised  chan struct{} // poked when there is an alarm to share; closed when there will be none
 
 	heard   chan struct{} // closed when known
@@ -60,7 +61,7 @@ func newAudits(c *choice, parts *Parts, alarmEvery int) (*audits, error) {
 		return nil, err
 	}
 	a := &audits{
-		choice: c, metrics: parts.Metrics, log: parts.Logger, state: parts.State, worker: parts.Worker,
+		choice: c, metrics: parts.Metrics, log: parts.Logger, state: parts.State, worker: parts.Worker, ladder: parts.LadderDigest,
 		raised: make(chan struct{}, 1), heard: make(chan struct{}), cheaper: n - 1, evidence: e,
 	}
 	a.mu.Lock()
@@ -116,13 +117,7 @@ func (a *audits) apply() {
 	a.metrics.usable.Set(float64(usable))
 	a.metrics.alarm.Set(number[a.evidence.Usable() < a.cheaper])
 	a.metrics.evidence.Set(a.evidence.Strength())
-	agreement := 1.0 // nothing speaks against it yet
-	recent := a.evidence.Recent()
-	if recent.Audits() > 0 {
-		agreement = recent.Agreement()
-	}
-	low, high := recent.Interval()
-	a.metrics.agreement(agreement, low, high)
+	a.metrics.agreement(a.evidence.Recent())
 }
 
 // observe takes one audit of a row that was admitted under the given rung.
@@ -144,7 +139,8 @@ func (a *audits) observe(ctx context.Context, rung int, agree bool) {
 		default: // it is poked already
 		}
 		a.log.ErrorContext(ctx, "the certificate does not hold for the messages that come now: rungs are withdrawn until the alarm is cleared",
-			slog.Int("from_rung", alarm.Rung), slog.Int("audits", alarm.Audits), slog.Int("disagreements", alarm.Disagreements))
+			slog.Int("from_rung", alarm.Rung), slog.Int("audits", alarm.Audits), slog.Int("disagreements", alarm.Disagreements),
+			slog.String("ladder", a.ladder))
 	}
 }
 
@@ -172,10 +168,10 @@ func (a *audits) hear(ctx context.Context, record []byte) {
 
 	switch {
 	case err != nil:
-		a.log.ErrorContext(ctx, "an alarm cannot be read: every text runs at full depth until it is cleared", slog.Any("error", err))
+		a.log.ErrorContext(ctx, "an alarm cannot be read: every text runs at full depth until it is cleared", slog.Any("error", err), slog.String("ladder", a.ladder))
 	case record != nil && alarm.Rung <= before:
 		a.log.WarnContext(ctx, "rungs are withdrawn by the shared alarm",
-			slog.Int("from_rung", alarm.Rung), slog.String("worker", alarm.Worker), slog.Time("since", alarm.Time))
+			slog.Int("from_rung", alarm.Rung), slog.String("worker", alarm.Worker), slog.Time("since", alarm.Time), slog.String("ladder", a.ladder))
 	case cleared:
 		a.log.WarnContext(ctx, "the alarm was cleared: all certified rungs may be used again")
 	}

@@ -294,3 +294,33 @@ type readOnly struct{ *memory }
 func (readOnly) Update(context.Context, func([]byte) []byte) error {
 	return fmt.Errorf("writing: %w", ErrNoState)
 }
+
+// TestAgreementIsShownOfTheEvidenceThatCounts has audits that disagree until
+// they raise an alarm, whereupon the evidence begins again.
+func TestAgreementIsShownOfTheEvidenceThatCounts(t *testing.T) {
+	var log bytes.Buffer
+	r := newRig(t, newShelf(), func(c *Config, parts *Parts) {
+		watched(nil)(c, parts)
+		parts.LadderDigest, parts.Logger = "digest", slog.New(slog.NewTextHandler(&log, nil))
+	})
+	shown := func() [3]float64 {
+		return [3]float64{r.metric(t, "agreement_ratio"), r.metric(t, "agreement_ratio_lower"), r.metric(t, "agreement_ratio_upper")}
+	}
+	nothing := [3]float64{1, 0, 1}
+	if got := shown(); got != nothing {
+		t.Errorf("got %v before the first audit, want %v", got, nothing)
+	}
+	r.audits.observe(t.Context(), 2, false)
+	if got := shown(); got[0] != 0 || got[2] == 1 {
+		t.Errorf("got %v after an audit that disagreed", got)
+	}
+	for r.metric(t, "alarm") == 0 {
+		r.audits.observe(t.Context(), 2, false)
+	}
+	if got := shown(); got != nothing {
+		t.Errorf("got %v after the alarm, want %v", got, nothing)
+	}
+	if !strings.Contains(log.String(), "ladder=digest") {
+		t.Errorf("the log does not say under what key the alarm is found:\n%s", log.String())
+	}
+}

@@ -52,7 +52,7 @@ func newControlMetrics(r prometheus.Registerer) controlMetrics {
 		evidence:    gauge("evidence", "How near the evidence against the certificate is to an alarm, 0 to 1."),
 		alarm:       gauge("alarm", "1 while an alarm has withdrawn rungs."),
 	}
-	m.agreement(1, 0, 1) // nothing is known yet
+	m.agreement(control.Tally{})
 	return m
 }
 
@@ -72,8 +72,14 @@ var number = map[bool]float64{true: 1}
 // audit counts an audit.
 func (m *controlMetrics) audit(agree bool) { m.audits.WithLabelValues(strconv.FormatBool(agree)).Inc() }
 
-// agreement shows the share of audits that agree, with its interval.
-func (m *controlMetrics) agreement(share, lower, upper float64) {
+// agreement shows the share of audits that agree, with its interval. Where there
+// were none, nothing speaks against all and the interval holds any share.
+func (m *controlMetrics) agreement(t control.Tally) {
+	share := 1.0
+	if t.Audits() > 0 {
+		share = t.Agreement()
+	}
+	lower, upper := t.Interval()
 	m.agreed.Set(share)
 	m.agreedLower.Set(lower)
 	m.agreedUpper.Set(upper)
