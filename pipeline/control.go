@@ -73,9 +73,9 @@ type steering struct {
 	begun      bool
 
 	// What was counted so far, the older part less.
-	strict, bestEffort, audited, all fading
-	rows, tokens                     fading
-	runs, runTokens                  []fading // (stages)
+	strict, bestEffort, audited, all control.Fading
+	rows, tokens                     control.Fading
+	runs, runTokens                  []control.Fading // (stages)
 }
 
 // newSteering returns what steers p. A worker that does not choose its rung is
@@ -83,7 +83,7 @@ type steering struct {
 // is saturated.
 func newSteering(p *Pipeline) (*steering, error) {
 	stages := p.parts.Encoder.Stages()
-	s := &steering{p: p, runs: make([]fading, stages), runTokens: make([]fading, stages)}
+	s := &steering{p: p, runs: make([]control.Fading, stages), runTokens: make([]control.Fading, stages)}
 	full := make([]float64, stages)
 	for i := range full {
 		full[i] = 1
@@ -180,8 +180,8 @@ func (s *steering) read() control.Reading {
 		r.Usable = 0 // of the controller's one rung
 	}
 	r.Costs = s.costs()
-	all := s.all.add(t.all.Load())
-	r.Strict, r.BestEffort, r.Audited = part(s.strict.add(t.strict.Load()), all), part(s.bestEffort.add(t.bestEffort.Load()), all), part(s.audited.add(t.audited.Load()), all)
+	all := s.all.Add(t.all.Load())
+	r.Strict, r.BestEffort, r.Audited = control.Ratio(s.strict.Add(t.strict.Load()), all), control.Ratio(s.bestEffort.Add(t.bestEffort.Load()), all), control.Ratio(s.audited.Add(t.audited.Load()), all)
 	return r
 }
 
@@ -194,10 +194,10 @@ func (s *steering) costs() []float64 {
 	t := &s.p.traffic
 	lines := s.p.Costs()
 	costs := make([]float64, len(lines))
-	length := part(s.tokens.add(t.tokens.Load()), s.rows.add(t.rows.Load()))
+	length := control.Ratio(s.tokens.Add(t.tokens.Load()), s.rows.Add(t.rows.Load()))
 	share := s.share()
 	for i, line := range lines {
-		run := part(s.runTokens[i].add(t.stages[i].tokens.Load()), s.runs[i].add(t.stages[i].runs.Load()))
+		run := control.Ratio(s.runTokens[i].Add(t.stages[i].tokens.Load()), s.runs[i].Add(t.stages[i].runs.Load()))
 		run = max(run, float64(line.Full(s.p.cfg.BatchTokens)))
 		costs[i] = length * (line.Base/run + line.PerToken)
 		if share != nil && costs[i] > 0 {
@@ -229,28 +229,3 @@ const (
 	longestStall  = time.Second
 	shortestStall = 100 * time.Millisecond
 )
-
-// A fading is the growth of a count, what was long ago counting less.
-type fading struct {
-	last int64
-	sum  float64
-}
-
-// fade is what counts of the steps before a step, where that counts 1: some
-// hundred steps, half a minute by default.
-const fade = 0.99
-
-// add takes the count as it is now and returns its faded growth.
-func (f *fading) add(count int64) float64 {
-	f.sum = fade*f.sum + float64(count-f.last)
-	f.last = count
-	return f.sum
-}
-
-// part is the share of a in all, where there is any.
-func part(a, all float64) float64 {
-	if all <= 0 {
-		return 0
-	}
-	return a / all
-}

@@ -46,8 +46,6 @@ func (c *Comparison) entry(name string) *Entry {
 // brief writes a duration with three digits.
 func brief(d time.Duration) string {
 	switch {
-	case d < time.Millisecond:
-		return fmt.Sprintf("%.3g ms", d.Seconds()*1e3)
 	case d < time.Second:
 		return fmt.Sprintf("%.3g ms", d.Seconds()*1e3)
 	case d < 1000*time.Second:
