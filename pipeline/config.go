@@ -135,8 +135,8 @@ func (c *Config) leastTokens() int {
 
 const maxRung = math.MaxUint8 // a row carries its rung in one byte
 
-// Admit returns the rung that rows are admitted under with a ladder of the
-// given number of rungs, full depth included. It is an error to ask for a rung
+// Admit returns the cheapest rung that rows are admitted under with a ladder of
+// the given number of rungs, full depth included. It is an error to ask for a rung
 // that the ladder does not have: nobody certified it.
 func (c *Config) Admit(rungs int) (uint8, error) {
 	last := min(max(rungs, 1)-1, maxRung)
