@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -100,8 +101,11 @@ func newSteering(p *Pipeline) (*steering, error) {
 	}
 	if p.parts.Trace != nil {
 		s.recorder, err = control.NewRecorder(p.parts.Trace, control.Header{Config: p.parts.Control, Reach: reach, Ladder: p.parts.LadderDigest})
+		if err != nil {
+			return nil, fmt.Errorf("SWEET_TRACE: %w", err)
+		}
 	}
-	return s, err
+	return s, nil
 }
 
 // run steps the controller until ctx ends.

@@ -39,10 +39,10 @@ func newControlMetrics(r prometheus.Registerer) controlMetrics {
 	}
 	m := controlMetrics{
 		rung:        gauge("rung", "The rung that standard rows are admitted under now; 0 is full depth."),
-		usable:      gauge("rung_usable", "The cheapest rung that no alarm has withdrawn."),
+		usable:      gauge("rung_usable", "The cheapest rung that may be used: less than rung_certified where an alarm has withdrawn some, and 0 with SWEET_MODE=full."),
 		certified:   gauge("rung_certified", "The cheapest rung of the ladder."),
 		saturated:   gauge("saturated", "1 while the cheapest usable rung does not hold the target age: more replicas are needed."),
-		utilisation: gauge("utilisation_ratio", "The share of the device's time that the load takes at the present rung; above 1 it cannot be carried."),
+		utilisation: gauge("utilisation_ratio", "The share of the device's time that arrivals take at the present rung, and the backlog if it is to be gone within the target age; above 1 messages get late."),
 		rate:        gauge("arrival_rate", "Messages a second that arrive in the partitions of this worker."),
 		decisions:   counters("decisions_total", "Decisions of the controller, by reason.", "reason", reasons),
 		audits:      counters("audits_total", "Answers compared with full depth's, by whether they agree.", "agree", []string{"true", "false"}),

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"math"
 	"strings"
@@ -227,3 +228,42 @@ func TestAFixedRungThatIsWithdrawnCostsMore(t *testing.T) {
 		}
 	})
 }
+
+func TestATraceThatCannotBeWrittenIsASettingThatCannotWork(t *testing.T) {
+	full := errors.New("no space left")
+	r := newRig(t, newShelf(), nil)
+	parts := r.parts
+	parts.Trace = writer(func([]byte) (int, error) { return 0, full })
+	if _, err := New(r.cfg, parts); !errors.Is(err, full) || !strings.Contains(err.Error(), "SWEET_TRACE") {
+		t.Errorf("got %v, want %v with the name of the setting", err, full)
+	}
+}
+
+// TestATraceThatEndsStopsNothing has the disk run full after a while.
+func TestATraceThatEndsStopsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		lines := 0
+		r := loaded(t, func(_ *Config, parts *Parts) {
+			parts.Logger = slog.New(slog.NewTextHandler(&log, nil))
+			parts.Trace = writer(func(p []byte) (int, error) {
+				if lines++; lines > 10 {
+					return 0, errors.New("no space left")
+				}
+				return len(p), nil
+			})
+		})
+		steered(t, r, func() {
+			r.shelf.pour(100, 10*time.Second, Message{Value: []byte("9 yes")})
+			r.shelf.whenSettled(1000)
+		})
+		if n := strings.Count(log.String(), "the trace ends here"); n != 1 || lines != 11 {
+			t.Errorf("the log says %d times that the trace ends, and %d lines were tried, want once and 11:\n%s", n, lines, log.String())
+		}
+	})
+}
+
+// A writer is a function that writes.
+type writer func(p []byte) (int, error)
+
+func (w writer) Write(p []byte) (int, error) { return w(p) }
