@@ -34,11 +34,12 @@ var mayImport = map[string][]string{
 		"pipeline", "pipeline/control", "pipeline/publish", "pipeline/schedule",
 		"inference", "inference/token", "inference/cpu", "inference/train", "inference/calibrate", "inference/bundled",
 	},
-	"cmd/sweet/compare":     {},
+	"cmd/sweet/compare":     {"cmd/sweet/picture"},
 	"cmd/sweet/desk":        {},
+	"cmd/sweet/picture":     {},
 	"cmd/sweet/sandbox":     {},
 	"cmd/sweet/sandboxtest": {"cmd/sweet/sandbox", "inference"},
-	"cmd/sweet/simulate":    {"pipeline/control", "pipeline/schedule", "inference"},
+	"cmd/sweet/simulate":    {"cmd/sweet/picture", "pipeline/control", "pipeline/schedule", "inference"},
 
 	"config": {"consumer", "pipeline", "pipeline/control", "pipeline/publish"},
 
@@ -65,6 +66,7 @@ var mayUse = map[string][]string{
 	"cmd/service":           {"github.com/prometheus/client_golang", "golang.org/x/sync"},
 	"cmd/sweet/compare":     {"gonum.org/v1/gonum", "gonum.org/v1/plot"},
 	"cmd/sweet/desk":        {},
+	"cmd/sweet/picture":     {"gonum.org/v1/plot"},
 	"cmd/sweet/sandbox":     {"github.com/nats-io/nats-server", "github.com/nats-io/nats.go", "github.com/twmb/franz-go"},
 	"cmd/sweet/sandboxtest": {"github.com/nats-io/nats.go", "github.com/segmentio/kafka-go", "github.com/twmb/franz-go"},
 	"cmd/sweet/simulate":    {"gonum.org/v1/plot"},

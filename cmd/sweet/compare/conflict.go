@@ -8,6 +8,8 @@ import (
 	"strconv"
 
 	"gonum.org/v1/plot"
+
+	"sweetspot/cmd/sweet/picture"
 )
 
 // A Conflict is how far the losses of two exits agree, at one step of a run of
@@ -126,7 +128,7 @@ func tasksOf(conflicts []Conflict, pool string) []string {
 }
 
 func conflictPanel(task, pool string, conflicts []Conflict) (*plot.Plot, error) {
-	p := newPanel(task, "layer, 0: embeddings", "cosine of the exits' gradients")
+	p := picture.Panel(task, "layer, 0: embeddings", "cosine of the exits' gradients")
 	p.Y.Min, p.Y.Max = -1, 1
 	values := map[pair]map[int][]float64{} // by layer
 	deepest := 0
@@ -154,7 +156,7 @@ func conflictPanel(task, pool string, conflicts []Conflict) (*plot.Plot, error) 
 				x, mean, deviation = append(x, float64(l)), append(mean, m), append(deviation, d)
 			}
 		}
-		color := colors[i%len(colors)]
+		color := picture.Color(i)
 		if err := drawCurve(p, fmt.Sprintf("exits %d and %d", of.exit, of.deeper), color, x, mean, deviation); err != nil {
 			return nil, err
 		}

@@ -4,20 +4,17 @@ import (
 	"errors"
 	"fmt"
 	"image/color"
-	"io"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 
 	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
-	"gonum.org/v1/plot/vg/vgimg"
-	"gonum.org/v1/plot/vg/vgsvg"
+
+	"sweetspot/cmd/sweet/picture"
 )
 
 // Plots draws the comparison into dir, each picture as SVG and PNG and with one
@@ -27,7 +24,7 @@ func Plots(dir string, runs []Run) ([]string, error) {
 	t := &tables{groups: Groups(runs)}
 	var names []string
 	for _, pool := range t.pools() {
-		for _, picture := range []struct {
+		for _, view := range []struct {
 			name  string
 			panel func(c Cell, groups []Group, colors palette) (*plot.Plot, error)
 		}{
@@ -40,13 +37,13 @@ func Plots(dir string, runs []Run) ([]string, error) {
 				if c.Pool != pool {
 					continue
 				}
-				p, err := picture.panel(c, t.of(c), paletteOf(runs))
+				p, err := view.panel(c, t.of(c), paletteOf(runs))
 				if err != nil {
-					return nil, fmt.Errorf("drawing %s, %s: %w", c.Task, picture.name, err)
+					return nil, fmt.Errorf("drawing %s, %s: %w", c.Task, view.name, err)
 				}
 				panels = append(panels, p)
 			}
-			base := picture.name + "-" + pool
+			base := view.name + "-" + pool
 			if err := save(dir, base, panels); err != nil {
 				return nil, fmt.Errorf("drawing %s: %w", base, err)
 			}
@@ -59,23 +56,11 @@ func Plots(dir string, runs []Run) ([]string, error) {
 // A palette gives every method its color, in all pictures the same.
 type palette map[string]color.NRGBA
 
-// colors are told apart by the color-blind as well (Okabe and Ito 2008).
-var colors = []color.NRGBA{
-	{0x00, 0x72, 0xb2, 0xff},
-	{0xd5, 0x5e, 0x00, 0xff},
-	{0x00, 0x9e, 0x73, 0xff},
-	{0xcc, 0x79, 0xa7, 0xff},
-	{0x56, 0xb4, 0xe9, 0xff},
-	{0xe6, 0x9f, 0x00, 0xff},
-	{0x00, 0x00, 0x00, 0xff},
-	{0x99, 0x99, 0x99, 0xff},
-}
-
 func paletteOf(runs []Run) palette {
 	p := palette{}
 	for _, r := range runs {
 		if _, ok := p[r.Method]; !ok {
-			p[r.Method] = colors[len(p)%len(colors)]
+			p[r.Method] = picture.Color(len(p))
 		}
 	}
 	return p
@@ -87,23 +72,7 @@ func accuracyPanel(c Cell, groups []Group, x string) *plot.Plot {
 	if seeds := len(groups[0].Runs); seeds > 1 {
 		title = fmt.Sprintf("%s, %d seeds", c.Task, seeds)
 	}
-	return newPanel(title, x, "accuracy, %")
-}
-
-// newPanel returns an empty plot.
-func newPanel(title, x, y string) *plot.Plot {
-	p := plot.New()
-	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = title, x, y
-	for _, f := range []*font.Font{&p.Title.TextStyle.Font, &p.X.Label.TextStyle.Font, &p.Y.Label.TextStyle.Font, &p.X.Tick.Label.Font, &p.Y.Tick.Label.Font, &p.Legend.TextStyle.Font} {
-		f.Variant, f.Size = "Sans", 9
-	}
-	p.Title.TextStyle.Font.Size = 11
-	p.Legend.Left, p.Legend.Top = false, false
-	p.Legend.XOffs, p.Legend.YOffs = -vg.Points(6), vg.Points(6)
-	grid := plotter.NewGrid()
-	grid.Horizontal.Color, grid.Vertical.Color = color.Gray{0xe4}, color.Gray{0xe4}
-	p.Add(grid)
-	return p
+	return picture.Panel(title, x, "accuracy, %")
 }
 
 // drawCurve draws a mean with a band of one standard deviation around it.
@@ -236,11 +205,9 @@ func save(dir, base string, panels []*plot.Plot) error {
 		copy(grid[i], panels[i*cols:])
 	}
 	width, height := vg.Length(cols)*panelWidth, vg.Length(rows)*panelHeight
-	svg := vgsvg.New(width, height)
-	img := vgimg.NewWith(vgimg.UseWH(width, height), vgimg.UseDPI(110), vgimg.UseBackgroundColor(color.White))
-	for _, c := range []vg.CanvasSizer{svg, img} {
+	paint := func(c draw.Canvas) {
 		tiles := draw.Tiles{Rows: rows, Cols: cols, PadX: vg.Points(10), PadY: vg.Points(10), PadTop: vg.Points(6), PadBottom: vg.Points(6), PadLeft: vg.Points(6), PadRight: vg.Points(10)}
-		for i, row := range plot.Align(grid, tiles, draw.New(c)) {
+		for i, row := range plot.Align(grid, tiles, c) {
 			for k, part := range row {
 				if p := grid[i][k]; p != nil {
 					p.Draw(part)
@@ -248,14 +215,6 @@ func save(dir, base string, panels []*plot.Plot) error {
 			}
 		}
 	}
-	return errors.Join(write(filepath.Join(dir, base+".svg"), svg), write(filepath.Join(dir, base+".png"), vgimg.PngCanvas{Canvas: img}))
-}
-
-func write(path string, picture io.WriterTo) error {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	_, err = picture.WriteTo(f)
-	return errors.Join(err, f.Close())
+	path := filepath.Join(dir, base)
+	return errors.Join(picture.Draw(path+".svg", width, height, paint), picture.Draw(path+".png", width, height, paint))
 }

@@ -1,23 +1,17 @@
 package simulate
 
 import (
-	"errors"
 	"fmt"
 	"image/color"
-	"io"
 	"math"
-	"os"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
-	"gonum.org/v1/plot/vg/vgimg"
-	"gonum.org/v1/plot/vg/vgsvg"
+
+	"sweetspot/cmd/sweet/picture"
 )
 
 // A Curve is what one replica did, second by second.
@@ -26,59 +20,29 @@ type Curve struct {
 	Series []Second
 }
 
-// colors are told apart by the color-blind as well (Okabe and Ito 2008).
-var colors = []color.NRGBA{
-	{0x00, 0x72, 0xb2, 0xff},
-	{0xd5, 0x5e, 0x00, 0xff},
-	{0x00, 0x9e, 0x73, 0xff},
-	{0xcc, 0x79, 0xa7, 0xff},
-	{0xe6, 0x9f, 0x00, 0xff},
-	{0x56, 0xb4, 0xe9, 0xff},
-	{0x00, 0x00, 0x00, 0xff},
-	{0x99, 0x99, 0x99, 0xff},
-}
-
 // Plot draws, one above the other over time, the load of one replica, the age
 // against the target, the rung and the mean layers, into a file of the kind that
 // its name ends with: .svg or .png. All curves have the load of the first.
 func Plot(path, title string, target time.Duration, curves []Curve) error {
-	width, height := 9*vg.Inch, 8*vg.Inch
-	var canvas vg.CanvasSizer
-	var picture io.WriterTo
-	switch ext := strings.ToLower(filepath.Ext(path)); ext {
-	case ".svg":
-		c := vgsvg.New(width, height)
-		canvas, picture = c, c
-	case ".png":
-		c := vgimg.NewWith(vgimg.UseWH(width, height), vgimg.UseDPI(110), vgimg.UseBackgroundColor(color.White))
-		canvas, picture = c, vgimg.PngCanvas{Canvas: c}
-	default:
-		return fmt.Errorf("%s ends with %q: want .svg or .png", path, ext)
-	}
 	panels, legend, err := newPanels(title, target, curves)
 	if err != nil {
 		return fmt.Errorf("drawing %s: %w", path, err)
 	}
-	whole := draw.New(canvas)
-	legend.Draw(draw.Crop(whole, 0, -vg.Points(8), 0, -vg.Points(30)))
-	part := draw.Crop(whole, 0, -legend.Rectangle(whole).Size().X-vg.Points(16), 0, 0)
 	grid := make([][]*plot.Plot, len(panels))
 	for i, p := range panels {
 		grid[i] = []*plot.Plot{p}
 	}
-	tiles := draw.Tiles{
-		Rows: len(panels), Cols: 1, PadY: vg.Points(8),
-		PadTop: vg.Points(6), PadBottom: vg.Points(6), PadLeft: vg.Points(6), PadRight: vg.Points(12),
-	}
-	for i, row := range plot.Align(grid, tiles, part) {
-		panels[i].Draw(row[0])
-	}
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	_, err = picture.WriteTo(f)
-	return errors.Join(err, f.Close())
+	return picture.Draw(path, 9*vg.Inch, 8*vg.Inch, func(whole draw.Canvas) {
+		legend.Draw(draw.Crop(whole, 0, -vg.Points(8), 0, -vg.Points(30)))
+		part := draw.Crop(whole, 0, -legend.Rectangle(whole).Size().X-vg.Points(16), 0, 0)
+		tiles := draw.Tiles{
+			Rows: len(panels), Cols: 1, PadY: vg.Points(8),
+			PadTop: vg.Points(6), PadBottom: vg.Points(6), PadLeft: vg.Points(6), PadRight: vg.Points(12),
+		}
+		for i, row := range plot.Align(grid, tiles, part) {
+			panels[i].Draw(row[0])
+		}
+	})
 }
 
 // newPanels returns the four panels, and the legend that stands beside them.
@@ -110,7 +74,7 @@ func newPanels(title string, target time.Duration, curves []Curve) ([]*plot.Plot
 			{rung, "", func(s *point) float64 { return s.rung }},
 			{layers, "", func(s *point) float64 { return s.layers }},
 		} {
-			if err := x.draw(d.p, d.name, colors[i%len(colors)], c.Series, d.value); err != nil {
+			if err := x.draw(d.p, d.name, picture.Color(i), c.Series, d.value); err != nil {
 				return nil, nil, err
 			}
 		}
@@ -151,15 +115,7 @@ func newAxis(curves []Curve) axis {
 
 // panel returns an empty plot over the axis.
 func (x *axis) panel(title, y string) *plot.Plot {
-	p := plot.New()
-	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = title, x.name, y
-	for _, f := range []*font.Font{&p.Title.TextStyle.Font, &p.X.Label.TextStyle.Font, &p.Y.Label.TextStyle.Font, &p.X.Tick.Label.Font, &p.Y.Tick.Label.Font} {
-		f.Variant, f.Size = "Sans", 9
-	}
-	p.Title.TextStyle.Font.Size = 11
-	grid := plotter.NewGrid()
-	grid.Horizontal.Color, grid.Vertical.Color = color.Gray{0xe4}, color.Gray{0xe4}
-	p.Add(grid)
+	p := picture.Panel(title, x.name, y)
 	p.X.Min, p.X.Max = 0, x.length/x.unit
 	return p
 }
