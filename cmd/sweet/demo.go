@@ -8,7 +8,9 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -18,6 +20,7 @@ import (
 
 	"sweetspot/cmd/service"
 	"sweetspot/cmd/sweet/sandbox"
+	"sweetspot/cmd/sweet/simulate"
 	"sweetspot/config"
 )
 
@@ -59,7 +62,7 @@ back under its target, and the depth return.`,
 	f.StringVar(&o.input, "input", "", "file of texts, one a line, sent again and again; without it messages to a support desk")
 	f.DurationVar(&o.duration, "duration", 20*time.Second, "how long the load lasts (with --load a minute)")
 	f.Float64Var(&o.rate, "rate", 0, "texts a second; 0 is as fast as the worker answers them")
-	f.StringVar(&o.load, "load", "", "let the load change, up to 2.5 times what full depth carries: step, burst or diurnal, a day in --duration")
+	f.StringVar(&o.load, "load", "", fmt.Sprintf("let the load change, up to %v times what full depth carries: %s, all of it in --duration", peak, strings.Join(simulate.Shapes(), ", ")))
 	f.BoolVar(&o.compare, "compare", false, "with --load: serve the same load at full depth as well, before, for as long")
 	f.Uint64Var(&o.seed, "seed", 1, "of the support-desk messages")
 	f.BoolVar(&o.json, "json", false, "print the summary as one JSON object")
@@ -72,8 +75,8 @@ func runDemo(c *cobra.Command, o demoOptions) error {
 		return usagef("--duration %v: want at least 4s, a quarter of it at full depth", o.duration)
 	case o.rate < 0:
 		return usagef("--rate %v: want 0 or more", o.rate)
-	case o.load != "" && shapes[o.load] == nil:
-		return usagef("--load %s: want step, burst or diurnal", o.load)
+	case o.load != "" && !slices.Contains(simulate.Shapes(), o.load):
+		return usagef("--load %s: want one of %s", o.load, strings.Join(simulate.Shapes(), ", "))
 	case o.compare && o.load == "":
 		return usagef("--compare goes with --load")
 	case o.load != "" && o.rate > 0:
@@ -150,7 +153,10 @@ func (d *demo) play(ctx context.Context) (summary, error) {
 	if err != nil {
 		return summary{}, err
 	}
-	second := d.second(full.perSecond)
+	second, err := d.second(full.perSecond)
+	if err != nil {
+		return summary{}, err
+	}
 	var compared outcome
 	if d.opts.compare {
 		same := second
@@ -182,18 +188,20 @@ const longestComparison = 5 * time.Second
 
 // second is the act after the one at full depth, which carried so many texts a
 // second.
-func (d *demo) second(carried float64) act {
+func (d *demo) second(carried float64) (act, error) {
 	a := act{title: "staged, with early exits", mode: "auto", duration: d.opts.duration - min(d.opts.duration/4, longestComparison), rate: steady(d.opts.rate)}
 	if d.opts.load != "" {
-		shape, lasts := shapes[d.opts.load], a.duration
-		a.title = "a load that changes: " + d.opts.load
-		a.rate = func(elapsed time.Duration) float64 { return carried * shape(share(elapsed.Seconds(), lasts.Seconds())) }
-		return a
+		l, err := changing(d.opts.load, carried, a.duration)
+		if err != nil {
+			return act{}, err
+		}
+		a.title, a.rate = "a load that changes: "+d.opts.load, l.At
+		return a, nil
 	}
 	if last := len(d.check.model.Ladder.Rungs) - 1; last > 0 {
 		a.mode, a.rung = "fixed", last // the load would not always ask for it
 	}
-	return a
+	return a, nil
 }
 
 // An act is one run of the worker.

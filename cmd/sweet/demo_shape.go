@@ -3,34 +3,32 @@ package main
 import (
 	"context"
 	"log/slog"
-	"math"
 	"time"
+
+	"sweetspot/cmd/sweet/simulate"
 )
 
-// The levels of a load that changes, in what full depth carries.
-const (
-	low  = 0.4
-	high = 2.5
-)
+// quiet is how many times full depth the lowest rate of a load is: little enough
+// that depth returns also where the load's own texts are made and sent on the
+// cores that the worker has.
+const quiet = 0.4
 
-// shapes are the loads that change, in what full depth carries, by the share of
-// their time that is over.
-var shapes = map[string]func(over float64) float64{
-	"step": func(over float64) float64 {
-		if over > 0.2 && over < 0.6 {
-			return high
-		}
-		return low
-	},
-	"burst": func(over float64) float64 { // three times a fifteenth of the time
-		for _, from := range []float64{0.2, 0.5, 0.8} {
-			if over >= from && over < from+1.0/15 {
-				return high
-			}
-		}
-		return low
-	},
-	"diurnal": func(over float64) float64 { return low + (high-low)*(1-math.Cos(2*math.Pi*over))/2 },
+// bursts is how much of the load of that name there is in a demo: three bursts,
+// as far apart in a minute as a worker waits before it goes deeper.
+const bursts = 3 * time.Minute
+
+// changing is a load by name, for a worker that carries so many texts a second at
+// full depth.
+func changing(name string, carried float64, lasts time.Duration) (simulate.Load, error) {
+	l, err := simulate.Shape(name)
+	if err != nil {
+		return l, err
+	}
+	if name == "burst" {
+		l = l.First(bursts)
+	}
+	l = l.Between(quiet*carried, peak*carried)
+	return l.Lasting(lasts), nil
 }
 
 // steady is a load of so many texts a second; nil for 0.

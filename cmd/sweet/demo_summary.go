@@ -70,7 +70,7 @@ func (s summary) print(w io.Writer) error {
 	fmt.Fprintf(w, "  full depth       %9.0f texts/s\n", s.FullSecond)
 	if s.load != "" {
 		_, err := fmt.Fprintf(w, "  the load         %9.0f texts/s at its highest, %.1f times as much\n"+
-			"  the rung         %9d moves\n", high*s.FullSecond, high, s.Moves)
+			"  the rung         %9d moves\n", peak*s.FullSecond, peak, s.Moves)
 		if err != nil {
 			return err
 		}

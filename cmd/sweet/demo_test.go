@@ -5,9 +5,12 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"sweetspot/cmd/sweet/simulate"
 )
 
 func TestDemoAccountsForEveryText(t *testing.T) {
@@ -61,15 +64,22 @@ func TestBarFillsItsShare(t *testing.T) {
 	}
 }
 
-func TestLoadsStayWithinTheirLevels(t *testing.T) {
-	for name, shape := range shapes {
-		least, most := math.Inf(1), 0.0
-		for i := range 1001 {
-			v := shape(float64(i) / 1000)
-			least, most = min(least, v), max(most, v)
+func TestChangingLoadsBeginQuietAndReachTheirPeak(t *testing.T) {
+	const carried, lasts = 1000, 55 * time.Second
+	for _, name := range simulate.Shapes() {
+		l, err := changing(name, carried, lasts)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if math.Abs(least-low) > 1e-9 || math.Abs(most-high) > 1e-9 || shape(0) != low || shape(1) > low+1e-9 {
-			t.Errorf("%s: from %v to %v, beginning at %v and ending at %v; want %v to %v, and low at both ends", name, least, most, shape(0), shape(1), low, high)
+		rates := make([]float64, len(l.Spans))
+		for i, s := range l.Spans {
+			rates[i] = s.Rate
+		}
+		if least := slices.Min(rates); l.End != lasts || math.Abs(least-quiet*carried) > 1e-6 || math.Abs(l.Peak()-peak*carried) > 1e-6 {
+			t.Errorf("%s: %v from %v to %v a second, want %v from %v to %v", name, l.End, least, l.Peak(), lasts, quiet*carried, peak*carried)
+		}
+		if first, last := l.At(0), l.At(lasts-1); first > carried || last > carried {
+			t.Errorf("%s: begins with %v and ends with %v a second, more than full depth carries", name, first, last)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -71,10 +72,22 @@ func (l *Load) curve(d, each time.Duration, rate func(x float64) float64) {
 	}
 }
 
+// At returns the rate at a time since the start, in messages a second; 0 before
+// the start and from the end on.
+func (l *Load) At(t time.Duration) float64 {
+	if t < 0 || t >= l.End {
+		return 0
+	}
+	i, _ := slices.BinarySearchFunc(l.Spans, t+1, func(s Span, t time.Duration) int { return cmp.Compare(s.From, t) })
+	return l.Spans[i-1].Rate
+}
+
 // Peak returns the highest rate.
 func (l *Load) Peak() float64 {
-	return slices.MaxFunc(l.Spans, func(a, b Span) int { return int(math.Copysign(1, a.Rate-b.Rate)) }).Rate
+	return slices.MaxFunc(l.Spans, byRate).Rate
 }
+
+func byRate(a, b Span) int { return cmp.Compare(a.Rate, b.Rate) }
 
 // Scaled returns l with the given peak.
 func (l *Load) Scaled(peak float64) Load {
@@ -84,6 +97,40 @@ func (l *Load) Scaled(peak float64) Load {
 		scaled.Spans[i].Rate *= factor
 	}
 	return scaled
+}
+
+// Between returns l with the given lowest and highest rate, and all others as
+// far between them as they were. A load of one rate has the highest.
+func (l *Load) Between(lowest, peak float64) Load {
+	between := l.Scaled(1)
+	least := slices.MinFunc(between.Spans, byRate).Rate
+	for i := range between.Spans {
+		s := &between.Spans[i]
+		if least < 1 {
+			s.Rate = (s.Rate - least) / (1 - least)
+		}
+		s.Rate = lowest + (peak-lowest)*s.Rate
+	}
+	return between
+}
+
+// First returns the first d of l, d above 0 and at most all of it.
+func (l *Load) First(d time.Duration) Load {
+	n := slices.IndexFunc(l.Spans, func(s Span) bool { return s.From >= d })
+	if n < 0 {
+		n = len(l.Spans)
+	}
+	return Load{Name: l.Name, Spans: slices.Clone(l.Spans[:n]), End: d}
+}
+
+// Lasting returns l stretched, or pressed, to the length d, which is above 0.
+func (l *Load) Lasting(d time.Duration) Load {
+	stretched := Load{Name: l.Name, Spans: slices.Clone(l.Spans), End: d}
+	factor := d.Seconds() / l.End.Seconds()
+	for i := range stretched.Spans {
+		stretched.Spans[i].From = time.Duration(factor * float64(l.Spans[i].From))
+	}
+	return stretched
 }
 
 // until returns when span i ends.

@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"math"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -46,6 +47,47 @@ func TestLoadFromCSVIsScaledToAPeak(t *testing.T) {
 	check(l, 1) // and is as it was
 	if got := l.Messages(); got != 60*10+30*40 {
 		t.Errorf("got %v messages, want 1800", got)
+	}
+}
+
+// levels is a load with three of them.
+func levels() Load {
+	return Load{Name: "levels", Spans: []Span{{0, 1}, {time.Minute, 3}, {2 * time.Minute, 2}}, End: 4 * time.Minute}
+}
+
+func TestRateAtATimeIsThatOfItsSpan(t *testing.T) {
+	l := levels()
+	for _, c := range []struct {
+		at   time.Duration
+		want float64
+	}{{-1, 0}, {0, 1}, {time.Minute - 1, 1}, {time.Minute, 3}, {2 * time.Minute, 2}, {4*time.Minute - 1, 2}, {4 * time.Minute, 0}} {
+		if got := l.At(c.at); got != c.want {
+			t.Errorf("at %v: got %v, want %v", c.at, got, c.want)
+		}
+	}
+}
+
+func TestLoadsMadeOfAnother(t *testing.T) {
+	l := levels()
+	flat := Load{Spans: []Span{{0, 7}}, End: time.Second}
+	for _, c := range []struct {
+		name string
+		got  Load
+		want Load
+	}{
+		{"in a sixtieth of the time", l.Lasting(4 * time.Second), Load{Name: l.Name, Spans: []Span{{0, 1}, {time.Second, 3}, {2 * time.Second, 2}}, End: 4 * time.Second}},
+		{"between other rates", l.Between(10, 20), Load{Name: l.Name, Spans: []Span{{0, 10}, {time.Minute, 20}, {2 * time.Minute, 15}}, End: l.End}},
+		{"of one rate, between two", flat.Between(1, 2), Load{Spans: []Span{{0, 2}}, End: time.Second}},
+		{"cut within a span", l.First(90 * time.Second), Load{Name: l.Name, Spans: []Span{{0, 1}, {time.Minute, 3}}, End: 90 * time.Second}},
+		{"cut where a span begins", l.First(time.Minute), Load{Name: l.Name, Spans: []Span{{0, 1}}, End: time.Minute}},
+		{"all of it", l.First(4 * time.Minute), l},
+	} {
+		if !reflect.DeepEqual(c.got, c.want) {
+			t.Errorf("%s: got %+v, want %+v", c.name, c.got, c.want)
+		}
+	}
+	if !reflect.DeepEqual(l, levels()) {
+		t.Errorf("the load itself became %+v", l)
 	}
 }
 
