@@ -190,10 +190,7 @@ func (s *steering) read() control.Reading {
 }
 
 // costs returns the seconds that a message takes at each stage that it runs,
-// ℓ·(a/T + b): its tokens times what one takes, with its part of what a run
-// takes whatever its size. 0 is not known. T is what runs have been of late, but
-// at least what the scheduler calls full: a free device runs whatever there is,
-// so small runs say that there was time for them, not that it is short.
+// ℓ·(a/T + b): its tokens times what one takes under load. 0 is not known.
 func (s *steering) costs() []float64 {
 	t := &s.p.traffic
 	lines := s.p.Costs()
@@ -202,8 +199,7 @@ func (s *steering) costs() []float64 {
 	share := s.share()
 	for i, line := range lines {
 		run := control.Ratio(s.runTokens[i].Add(t.stages[i].tokens.Load()), s.runs[i].Add(t.stages[i].runs.Load()))
-		run = max(run, float64(line.Full(s.p.cfg.BatchTokens)))
-		costs[i] = length * (line.Base/run + line.PerToken)
+		costs[i] = length * line.TokenUnderLoad(run, s.p.cfg.BatchTokens)
 		if share != nil && costs[i] > 0 {
 			costs[i] = max(costs[i]*share[i], least)
 		}

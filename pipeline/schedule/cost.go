@@ -46,6 +46,18 @@ func (l Line) Full(budget int) int {
 	return max(1, int(min(tokens, float64(budget))))
 }
 
+// Token is what a token takes in a run of so many, above 0, in seconds: its own
+// time, and its part of what the run takes whatever its size.
+func (l Line) Token(tokens float64) float64 { return l.Base/tokens + l.PerToken }
+
+// TokenUnderLoad is what a token takes when there is much to do, in seconds,
+// where runs were so many tokens of late; 0 is none. They count as what
+// [Line.Full] says at least: a free device runs whatever there is, so small runs
+// say that there was time for them, not that it is short.
+func (l Line) TokenUnderLoad(tokens float64, budget int) float64 {
+	return l.Token(max(tokens, float64(l.Full(budget))))
+}
+
 // unknown is a line of which only the shape is assumed: tokens cost 1 each.
 func unknown(budget int) Line {
 	return Line{Base: guess * float64(budget) / worth, PerToken: 1}

@@ -125,3 +125,34 @@ func TestFullIsWorthIt(t *testing.T) {
 		}
 	}
 }
+
+func TestTokenBearsItsPartOfTheRun(t *testing.T) {
+	l := schedule.Line{Base: 10e-6, PerToken: 1e-6} // full from 190 tokens on
+	for _, tt := range []struct {
+		name      string
+		got, want float64
+	}{
+		{"alone", l.Token(1), 11e-6},
+		{"of a hundred", l.Token(100), 1.1e-6},
+		{"under load, of no run so far", l.TokenUnderLoad(0, 1000), l.Token(190)},
+		{"under load, of runs that were small", l.TokenUnderLoad(100, 1000), l.Token(190)},
+		{"under load, of larger ones", l.TokenUnderLoad(500, 1000), l.Token(500)},
+		{"under load, where a full run is the whole budget", l.TokenUnderLoad(1, 50), l.Token(50)},
+		{"of a line that is not known", schedule.Line{}.TokenUnderLoad(100, 1000), 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if math.Abs(tt.got-tt.want) > 0.01*tt.want {
+				t.Errorf("got %v, want %v", tt.got, tt.want)
+			}
+		})
+	}
+}
+
+// TestARunIsItsTokens compares what a run takes with what its tokens do.
+func TestARunIsItsTokens(t *testing.T) {
+	for _, tokens := range []int{1, 7, 100, 2048} {
+		if got, want := float64(tokens)*first.Token(float64(tokens)), first.Time(tokens).Seconds(); math.Abs(got-want) > 1e-9 {
+			t.Errorf("%d tokens take %v s, a run of them %v", tokens, got, want)
+		}
+	}
+}

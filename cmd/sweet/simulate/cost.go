@@ -159,8 +159,8 @@ func (c *Cost) MeanTokens() float64 {
 // where reach (stages) is the share of messages that run each stage.
 func (c *Cost) Message(reach []float64) float64 {
 	var seconds float64
-	for i, s := range c.Stages {
-		seconds += reach[i] * (s.Base/float64(c.BatchTokens) + s.PerToken)
+	for i, line := range c.lines() {
+		seconds += reach[i] * line.Token(float64(c.BatchTokens))
 	}
 	return seconds * c.MeanTokens()
 }

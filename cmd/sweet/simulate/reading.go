@@ -69,15 +69,13 @@ func (r *replica) read() control.Reading {
 	}
 }
 
-// token is what a token costs at stage i, with its part of what a run takes
-// whatever its size. While there is little to do runs are small, so they count
-// as what the scheduler calls full at least. Batches that are not regrouped do
-// not get fuller under load, and count as they are.
+// token is what a token takes at stage i under load. Batches that are not
+// regrouped do not get fuller under load, and count as they are.
 func (r *replica) token(i int) float64 {
 	t, line := &r.traffic, r.lines[i]
 	run := control.Ratio(t.runTokens[i].take(), t.runs[i].take())
-	if r.grouping == Regrouped || run == 0 {
-		run = max(run, float64(line.Full(r.budget)))
+	if r.grouping != Regrouped && run > 0 {
+		return line.Token(run)
 	}
-	return line.Base/run + line.PerToken
+	return line.TokenUnderLoad(run, r.budget)
 }
