@@ -12,15 +12,11 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"sweetspot/pipeline/control"
 )
 
-// A decision is what the worker's controller decided: the rung, and why.
-type decision struct {
-	Rung int `json:"rung"`
-	grounds
-}
-
-// grounds are why a rung was chosen, as trace and log tell it alike.
+// grounds are why a rung was chosen, as the log tells it.
 type grounds struct {
 	Reason      string        `json:"reason"`
 	Rate        float64       `json:"rate"`
@@ -38,22 +34,12 @@ type move struct {
 
 func (m move) cheaper() bool { return m.To > m.From }
 
-// A step is one line of the trace: what was measured, as far as it is checked
-// here, and what was decided.
-type step struct {
-	Reading *struct {
-		Backlog int           `json:"backlog"`
-		Age     time.Duration `json:"age"`
-	} `json:"reading"`
-	Decision *decision `json:"decision"`
-}
-
 // A trace follows the file in which a worker records its decisions.
 type trace struct {
 	file  *os.File
-	part  []byte // of a line that is not whole yet
-	lines int
-	steps []step // so far
+	text  []byte // so far
+	whole int    // bytes of it that are whole lines
+	steps []control.Step
 }
 
 func openTrace(path string) (*trace, error) {
@@ -70,35 +56,20 @@ func (t *trace) read() error {
 	if err != nil {
 		return fmt.Errorf("reading the trace: %w", err)
 	}
-	t.part = append(t.part, more...)
-	for {
-		line, after, whole := bytes.Cut(t.part, []byte("\n"))
-		if !whole {
-			return nil
-		}
-		t.part = after
-		if err := t.add(line); err != nil {
+	t.text = append(t.text, more...)
+	whole := bytes.LastIndexByte(t.text, '\n') + 1
+	if whole == t.whole {
+		return nil
+	}
+	t.whole, t.steps = whole, t.steps[:0]
+	for s, err := range control.Steps(bytes.NewReader(t.text[:whole])) {
+		if err != nil {
 			return err
 		}
-	}
-}
-
-// add takes a line: the header of a run, or a step.
-func (t *trace) add(line []byte) error {
-	t.lines++
-	var l struct {
-		Version int `json:"sweetspot_trace"`
-		step
-	}
-	if err := json.Unmarshal(line, &l); err != nil {
-		return fmt.Errorf("reading the trace, line %d: %w: %s", t.lines, err, line)
-	}
-	header, whole := l.Version > 0, l.Reading != nil && l.Decision != nil
-	if header == whole || header != (t.lines == 1) {
-		return fmt.Errorf("reading the trace, line %d: want a header first, and then readings with decisions: %s", t.lines, line)
-	}
-	if whole {
-		t.steps = append(t.steps, l.step)
+		t.steps = append(t.steps, s)
+		if s.Header != t.steps[0].Header {
+			return fmt.Errorf("reading the trace: line %d is of a second run", s.Line)
+		}
 	}
 	return nil
 }
@@ -114,10 +85,10 @@ func (t *trace) rung() (int, bool) {
 }
 
 // backlog returns the one that was measured last.
-func (t *trace) backlog() int { return t.steps[len(t.steps)-1].Reading.Backlog }
+func (t *trace) backlog() int64 { return t.steps[len(t.steps)-1].Reading.Backlog }
 
 // most returns the largest backlog and age that were measured.
-func (t *trace) most() (backlog int, age time.Duration) {
+func (t *trace) most() (backlog int64, age time.Duration) {
 	for _, s := range t.steps {
 		backlog, age = max(backlog, s.Reading.Backlog), max(age, s.Reading.Age)
 	}
@@ -126,11 +97,11 @@ func (t *trace) most() (backlog int, age time.Duration) {
 
 // moves returns the decisions for another rung among some steps, which follow
 // each other.
-func moves(steps []step) []move {
+func moves(steps []control.Step) []move {
 	var all []move
 	for i := 1; i < len(steps); i++ {
 		if from, d := steps[i-1].Decision.Rung, steps[i].Decision; d.Rung != from {
-			all = append(all, move{from, d.Rung, d.grounds})
+			all = append(all, move{from, d.Rung, grounds{string(d.Reason), d.Rate, d.Load, d.Utilization, d.Delay}})
 		}
 	}
 	return all
@@ -220,7 +191,7 @@ func checkStory(up, down []move) error {
 }
 
 // tell tells steps by their moves: "rung 7 → 0 (warmup) → 1 (load)".
-func tell(steps []step) string {
+func tell(steps []control.Step) string {
 	var told strings.Builder
 	fmt.Fprintf(&told, "rung %d", steps[0].Decision.Rung)
 	for _, m := range moves(steps) {

@@ -62,7 +62,7 @@ func TestTraceRefusesWhatIsNone(t *testing.T) {
 	step, _, _ = strings.Cut(step, "\n")
 	for name, text := range map[string]string{
 		"a step without a header":      step,
-		"two headers":                  header + "\n" + header,
+		"two runs":                     traced + header + "\n" + step,
 		"a reading without a decision": header + "\n" + `{"reading":{"backlog":1}}`,
 		"no JSON":                      "rung 1",
 	} {

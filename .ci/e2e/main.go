@@ -1,7 +1,8 @@
 // Command e2e runs the built worker between a real Kafka broker and a real
 // nats-server, and holds what it publishes against what `sweet classify` says of
 // the same texts. It starts programs and reads what they leave behind; of how
-// they work it knows only the environment, the result format and the commands.
+// they work it knows only the environment, the result format, the commands and
+// how a trace is read.
 //
 // Each model (the bundled one, and one trained in the run on real text) gets a
 // topic of 20,000 texts. The worker reads it twice, as two groups: at full depth,

@@ -39,7 +39,7 @@ func (t *stepTest) rest(ctx context.Context) (audits, error) {
 		if err := t.trace.read(); err != nil {
 			return audits{}, err
 		}
-		a, backlog := audits{int(figures[0]), int(figures[1])}, -1
+		a, backlog := audits{int(figures[0]), int(figures[1])}, int64(-1)
 		if len(t.trace.steps) > before {
 			backlog = t.trace.backlog()
 		}
