@@ -83,28 +83,36 @@ func TestTraceRefusesWhatIsNone(t *testing.T) {
 	}
 }
 
+// openTraced returns the trace above, as a file in dir that was read.
+func openTraced(t *testing.T, dir string) *trace {
+	t.Helper()
+	path := filepath.Join(dir, "trace")
+	if err := os.WriteFile(path, []byte(traced), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	tr, err := openTrace(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(tr.close)
+	if err := tr.read(); err != nil {
+		t.Fatal(err)
+	}
+	return tr
+}
+
 // history returns the moves of trace and log above.
 func history(t *testing.T) ([]line, []move) {
 	t.Helper()
 	dir := t.TempDir()
-	for name, text := range map[string]string{"worker.log": told, "trace": traced} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
+	if err := os.WriteFile(filepath.Join(dir, "worker.log"), []byte(told), 0o644); err != nil {
+		t.Fatal(err)
 	}
 	log, err := readMoves(dir, "worker")
 	if err != nil {
 		t.Fatal(err)
 	}
-	tr, err := openTrace(filepath.Join(dir, "trace"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer tr.close()
-	if err := tr.read(); err != nil {
-		t.Fatal(err)
-	}
-	return log, moves(tr.steps)
+	return log, moves(openTraced(t, dir).steps)
 }
 
 func TestSameMovesFindsWhatIsNotTold(t *testing.T) {

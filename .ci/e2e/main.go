@@ -14,7 +14,8 @@
 // Then a worker with the bundled model chooses its rung itself, on a topic to
 // which come 0.4, 2.2 and again 0.4 times as many messages a second as full depth
 // has just carried. Under load the rung must move to a cheaper one, and back
-// when it is over; log and trace must tell the same moves; and beside all that is
+// when it is over; log and trace must tell the same moves; `sweet simulate
+// --replay` must decide as the trace does, bit for bit; and beside all that is
 // said above, the answers must agree with full depth's as often as the ladder
 // promises, which the worker's own audits must have found too.
 package main

@@ -142,6 +142,9 @@ func (t *stepTest) check(ctx context.Context, s *servers, dir string, o options)
 	if err := t.checkMoves(dir, results); err != nil {
 		return err
 	}
+	if err := t.checkReplay(ctx); err != nil {
+		return err
+	}
 	if err := t.checkAnswers(ctx, results, messages); err != nil {
 		return err
 	}
@@ -151,7 +154,7 @@ func (t *stepTest) check(ctx context.Context, s *servers, dir string, o options)
 	}
 	backlog, age := t.trace.most()
 	say("%s: %d texts in, %d results out, all as sweet classify says at their rungs, which are those of trace and log: %s; "+
-		"backlog at most %d, the oldest %.2f s; %s; audited %d, of which %d differ",
-		t.name(), len(messages), len(results), tell(t.trace.steps), backlog, age.Seconds(), kept, audits.same+audits.different, audits.different)
+		"replayed, all %d decisions are the same; backlog at most %d, the oldest %.2f s; %s; audited %d, of which %d differ",
+		t.name(), len(messages), len(results), tell(t.trace.steps), len(t.trace.steps), backlog, age.Seconds(), kept, audits.same+audits.different, audits.different)
 	return nil
 }

@@ -92,6 +92,25 @@ func (t *stepTest) checkMoves(dir string, results []result) error {
 	return checkReigns(results, steps[0].Decision.Rung, log)
 }
 
+// checkReplay returns an error unless `sweet simulate --replay` decides again, bit
+// for bit, all that the trace holds.
+func (t *stepTest) checkReplay(ctx context.Context) error {
+	out, err := t.sweet.output(ctx, nil, "simulate", "--replay", t.trace.file.Name(), "--json")
+	if err != nil {
+		return err
+	}
+	var replayed struct {
+		Same int `json:"same"`
+	}
+	if err := json.Unmarshal(out, &replayed); err != nil {
+		return fmt.Errorf("reading what sweet simulate --replay says: %w: %s", err, out)
+	}
+	if replayed.Same != len(t.trace.steps) {
+		return fmt.Errorf("sweet simulate --replay finds %d decisions the same; the trace holds %d", replayed.Same, len(t.trace.steps))
+	}
+	return nil
+}
+
 // checkAnswers returns an error unless there is one result for every message,
 // and it is what `sweet classify` says at its rung.
 func (t *stepTest) checkAnswers(ctx context.Context, results []result, messages map[place]string) error {

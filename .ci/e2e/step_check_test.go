@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -22,6 +23,32 @@ sweet_audits_total{agree="true"} 1.25e+03
 	}
 	if got, err := metrics(page, "sweet_rung"); err == nil {
 		t.Errorf("got %v for a series that is missing, want an error", got)
+	}
+}
+
+func TestCheckReplayWantsEveryDecision(t *testing.T) {
+	dir := t.TempDir()
+	tr := openTraced(t, dir)
+	for name, test := range map[string]struct {
+		script string // stands for sweet
+		want   string // in the error; "" is none
+	}{
+		"all the same":       {`echo '{"same":4}'`, ""},
+		"one is left out":    {`echo '{"same":3}'`, "finds 3 decisions the same; the trace holds 4"},
+		"one differs":        {`echo '{"same":1,"differs_at_line":3}'; echo 'line 3: recorded rung 1' >&2; exit 1`, "line 3: recorded rung 1"},
+		"it says no figures": {`echo 4 decisions`, "4 decisions"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "sweet")
+			script := "#!/bin/sh\n[ \"$*\" = \"simulate --replay " + filepath.Join(dir, "trace") + " --json\" ] || exit 9\n" + test.script + "\n"
+			if err := os.WriteFile(path, []byte(script), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			err := (&stepTest{sweet: sweet{path}, trace: tr}).checkReplay(t.Context())
+			if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got error %v, want %q", err, test.want)
+			}
+		})
 	}
 }
 
