@@ -1,9 +1,8 @@
 package main
 
 import (
-	"math"
-
 	"sweetspot/cmd/sweet/compare"
+	"sweetspot/inference/calibrate"
 	"sweetspot/inference/train"
 )
 
@@ -47,11 +46,7 @@ func best(logits []float32, t float64) (label int32, probability float64) {
 			label = int32(i)
 		}
 	}
-	sum := 0.0
-	for _, z := range logits {
-		sum += math.Exp(float64(z-logits[label]) / t)
-	}
-	return label, 1 / sum
+	return label, calibrate.Probability(logits, int(label), t)
 }
 
 // curveShares are where thresholds stand between chance, 0, and certainty, 1.

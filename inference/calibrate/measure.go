@@ -85,8 +85,8 @@ func Measure(ctx context.Context, m *inference.Model, rows []inference.Row, want
 		case WithLogits:
 			copy(t.Logits[stage][row*len(logits):], logits)
 		case WithProbabilities:
-			t.Before[stage][row] = probability(logits, e, 1)
-			t.After[stage][row] = probability(logits, e, m.Ladder.Temperatures[stage])
+			t.Before[stage][row] = float32(Probability(logits, e.Label, 1))
+			t.After[stage][row] = float32(Probability(logits, e.Label, float64(m.Ladder.Temperatures[stage])))
 		case ExitsOnly:
 		}
 		if stage == last && progress != nil {

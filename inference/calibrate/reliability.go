@@ -1,10 +1,6 @@
 package calibrate
 
-import (
-	"math"
-
-	"sweetspot/inference"
-)
+import "math"
 
 // bins is the number of bins of a reliability diagram.
 const bins = 15
@@ -90,10 +86,4 @@ func (t Table) exits(temperatures []float32) []Exit {
 		exits[e].Before, exits[e].After = &before, &after
 	}
 	return exits
-}
-
-// probability returns the softmax of logits (C) at a temperature, for the label
-// of the exit.
-func probability(logits []float32, e inference.Exit, temperature float32) float32 {
-	return float32(math.Exp(-crossEntropy(logits, 1/float64(temperature), e.Label)))
 }

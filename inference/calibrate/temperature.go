@@ -129,6 +129,12 @@ func moments(z []float32, scale float64) (mean, variance float64) {
 	return mean, second / sum
 }
 
+// Probability returns what softmax(z/T) gives to a label, in [0, 1], for logits z
+// (C) and a temperature T above 0.
+func Probability(logits []float32, label int, temperature float64) float64 {
+	return math.Exp(-crossEntropy(logits, 1/temperature, label))
+}
+
 // crossEntropy returns −log softmax(z·scale)[y].
 func crossEntropy(z []float32, scale float64, y int) float64 {
 	top := largest(z, scale)

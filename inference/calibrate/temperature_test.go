@@ -163,7 +163,7 @@ func TestTemperaturesAreTheGoldenOnes(t *testing.T) {
 			t.Errorf("exit %d: got losses %v and %v, want %v and %v", e+1, before, after, g.NLLBefore[e], g.NLLAfter[e])
 		}
 		for i, z := range g.Logits[e] {
-			if p := probability(z, table.Exits[e][i], got[e]); math.Abs(float64(p)-g.Confidence[e][i]) > 1e-6 {
+			if p := Probability(z, table.Exits[e][i].Label, float64(got[e])); math.Abs(p-g.Confidence[e][i]) > 1e-6 {
 				t.Errorf("exit %d, record %d: got probability %v, want %v", e+1, i, p, g.Confidence[e][i])
 			}
 		}
@@ -227,5 +227,28 @@ func TestTemperaturesWithoutLabels(t *testing.T) {
 	}
 	if got[0] != float32(want) || got[1] != 1 {
 		t.Errorf("got %v, want %v and 1", got, want)
+	}
+}
+
+func TestProbabilityIsTheSoftmax(t *testing.T) {
+	for _, tt := range []struct {
+		name        string
+		logits      []float32
+		temperature float64
+		want        []float64
+	}{
+		{"of equal logits", []float32{3, 3}, 1, []float64{0.5, 0.5}},
+		{"of odds one to three", []float32{0, float32(math.Log(3))}, 1, []float64{0.25, 0.75}},
+		{"at half the temperature the odds are squared", []float32{0, float32(math.Log(3))}, 0.5, []float64{0.1, 0.9}},
+		{"of three labels", []float32{0, 0, float32(math.Log(2))}, 1, []float64{0.25, 0.25, 0.5}},
+		{"of logits beyond the range of exp", []float32{-1e6, 1e6}, 0.05, []float64{0, 1}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for label, want := range tt.want {
+				if got := Probability(tt.logits, label, tt.temperature); math.Abs(got-want) > 1e-7 {
+					t.Errorf("label %d: got %v, want %v", label, got, want)
+				}
+			}
+		})
 	}
 }
