@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -142,8 +143,8 @@ func (s *steering) step(ctx context.Context) {
 // tell logs a decision that changed something.
 func (s *steering) tell(ctx context.Context, d control.Decision) {
 	figures := func(what ...any) []any {
-		return append(what, slog.String("reason", string(d.Reason)), slog.Float64("rate", d.Rate), slog.Float64("load", d.Load),
-			slog.Float64("utilization", d.Utilization), slog.Duration("delay", d.Delay))
+		return append(what, slog.String("reason", string(d.Reason)), slog.Float64("rate", brief(d.Rate)), slog.Float64("load", brief(d.Load)),
+			slog.Float64("utilization", brief(d.Utilization)), slog.Duration("delay", d.Delay))
 	}
 	log := s.p.parts.Logger
 	if s.begun && d.Rung != s.last.Rung {
@@ -163,6 +164,16 @@ func (s *steering) tell(ctx context.Context, d control.Decision) {
 	case !d.Shed && s.last.Shed:
 		log.InfoContext(ctx, "messages of the tier best-effort are shed no more")
 	}
+}
+
+// brief rounds a figure to four digits, for a log that people read; metrics and
+// trace have all of them.
+func brief(figure float64) float64 {
+	rounded, err := strconv.ParseFloat(strconv.FormatFloat(figure, 'g', 4, 64), 64)
+	if err != nil {
+		return figure
+	}
+	return rounded
 }
 
 // read takes a reading.

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"log/slog"
 	"math"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -78,10 +80,29 @@ func TestTheRungFollowsTheLoad(t *testing.T) {
 				t.Errorf("the log lacks %q:\n%s", want, log.String())
 			}
 		}
+		figures := regexp.MustCompile(`(?:rate|load|utilization)=(\S+)`).FindAllStringSubmatch(log.String(), -1)
+		if len(figures) < 6 {
+			t.Errorf("the log has the figures %v, want three for each move:\n%s", figures, log.String())
+		}
+		for _, f := range figures {
+			if v, err := strconv.ParseFloat(f[1], 64); err != nil || v != brief(v) {
+				t.Errorf("the log says %s, error %v; want four digits", f[0], err)
+			}
+		}
 		if steps, err := control.Replay(&trace); err != nil || steps < 500 {
 			t.Errorf("%d decisions play again, error %v; want one every quarter of a second", steps, err)
 		}
 	})
+}
+
+func TestTheLogHasFiguresThatCanBeRead(t *testing.T) {
+	for figure, want := range map[float64]float64{
+		0: 0, 1.0 / 3: 0.3333, 0.99996: 1, 1234.56: 1235, 98765.4: 98770, 1e-7 / 3: 3.333e-8, 250: 250, math.MaxFloat64: math.MaxFloat64,
+	} {
+		if got := brief(figure); got != want {
+			t.Errorf("%v: got %v, want %v", figure, got, want)
+		}
+	}
 }
 
 func TestUnderOverloadBestEffortMessagesAreShed(t *testing.T) {

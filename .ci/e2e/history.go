@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -142,11 +143,29 @@ func sameMoves(log []line, decided []move) error {
 	for _, l := range log {
 		told = append(told, l.move)
 	}
-	if !slices.Equal(told, decided) {
+	if !slices.EqualFunc(told, decided, move.tells) {
 		return fmt.Errorf("the log tells the moves\n    %+v\nand the trace\n    %+v", told, decided)
 	}
 	return nil
 }
+
+// tells reports whether a move in the log is one of the trace: the same, but for
+// figures of which the log has four digits.
+func (m move) tells(decided move) bool {
+	for _, f := range []struct{ told, exact *float64 }{
+		{&m.Rate, &decided.Rate}, {&m.Load, &decided.Load}, {&m.Utilization, &decided.Utilization},
+	} {
+		if math.Abs(*f.told-*f.exact) > rounding*math.Abs(*f.exact) {
+			return false
+		}
+		*f.told = *f.exact
+	}
+	return m == decided
+}
+
+// rounding is by how much of itself a number of four digits differs from what it
+// stands for, at most: half of the last digit of 1000.
+const rounding = 0.5001e-3
 
 // tolerance is by how much the time of a log line may differ from when the rung
 // changed. A message takes less than that where nothing waits.

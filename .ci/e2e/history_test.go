@@ -12,7 +12,7 @@ import (
 // A header, and a worker that starts at rung 2, goes to full depth and comes back to rung 1.
 const traced = `{"sweetspot_trace":1,"config":{"target_age":1000000000},"reach":[[1,1],[1,0.5],[1,0.2]]}
 {"reading":{"at":0,"backlog":0,"age":0,"costs":null},"decision":{"rung":2,"reason":"warmup","rate":0,"load":0,"utilization":0,"delay":0}}
-{"reading":{"at":1,"backlog":7,"age":250000000},"decision":{"rung":0,"reason":"warmup","rate":360.5,"load":361,"utilization":0.25,"delay":5}}
+{"reading":{"at":1,"backlog":7,"age":250000000},"decision":{"rung":0,"reason":"warmup","rate":360.4567,"load":361,"utilization":0.25,"delay":5}}
 {"reading":{"at":2,"backlog":5,"age":300000000},"decision":{"rung":0,"reason":"steady","rate":360.5,"load":361,"utilization":0.25,"delay":5}}
 {"reading":{"at":3,"backlog":6,"age":0},"decision":{"rung":1,"reason":"load","rate":900,"load":901,"utilization":0.5,"delay":6}}
 `
@@ -126,9 +126,19 @@ func TestSameMovesFindsWhatIsNotTold(t *testing.T) {
 	if err := sameMoves(log, decided[1:]); err == nil {
 		t.Error("got no error for a trace without the first move")
 	}
-	log[1].Reason = "age"
-	if err := sameMoves(log, decided); err == nil {
-		t.Error("got no error for another reason")
+	for name, change := range map[string]func(m *move){
+		"another reason":      func(m *move) { m.Reason = "age" },
+		"another rung":        func(m *move) { m.To++ },
+		"another delay":       func(m *move) { m.Delay++ },
+		"another rate":        func(m *move) { m.Rate *= 1.001 },
+		"another load":        func(m *move) { m.Load *= 0.999 },
+		"another utilization": func(m *move) { m.Utilization = 0 },
+	} {
+		was := log[1].move
+		if change(&log[1].move); sameMoves(log, decided) == nil {
+			t.Errorf("got no error for %s", name)
+		}
+		log[1].move = was
 	}
 }
 
