@@ -9,11 +9,9 @@ import (
 	"unicode/utf8"
 )
 
-// The headers of a message that the pipeline reads.
-const (
-	tierHeader     = "sweet-tier"
-	deadlineHeader = "sweet-deadline"
-)
+// deadlineHeader is the header of a message that says by when it should be
+// answered.
+const deadlineHeader = "sweet-deadline"
 
 // A content is what a message asks to have classified, and how.
 type content struct {
@@ -98,14 +96,10 @@ func readHeaders(headers []Header) (content, *poison) {
 	c := content{tier: Standard}
 	for _, h := range headers {
 		switch h.Key {
-		case tierHeader:
-			t := Tier(h.Value)
-			switch t {
-			case Strict, Standard, BestEffort:
-			default:
+		case TierHeader:
+			if c.tier = Tier(h.Value); !c.tier.Known() {
 				return c, poisoned(BadHeader, "header %s is %.40q; want strict, standard or best-effort", h.Key, h.Value)
 			}
-			c.tier = t
 		case deadlineHeader:
 			// It orders work and never loses a message: one that does not parse is none.
 			c.deadline = readTime(string(h.Value))

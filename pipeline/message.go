@@ -71,6 +71,18 @@ const (
 	BestEffort Tier = "best-effort" // uses the cheapest usable rung
 )
 
+// TierHeader is the header of a message that names its tier.
+const TierHeader = "sweet-tier"
+
+// Known reports whether t is one of the tiers.
+func (t Tier) Known() bool {
+	switch t {
+	case Strict, Standard, BestEffort:
+		return true
+	}
+	return false
+}
+
 // A Source supplies messages and sets poison messages aside.
 // [sweetspot/consumer.Kafka] is the one that ships.
 type Source interface {

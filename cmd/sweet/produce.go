@@ -14,6 +14,8 @@ import (
 
 	"github.com/segmentio/kafka-go"
 	"github.com/spf13/cobra"
+
+	"sweetspot/pipeline"
 )
 
 // produceOptions say what `sweet produce` sends and where.
@@ -21,8 +23,9 @@ type produceOptions struct {
 	brokers string
 	topic   string
 	tsv     bool
-	rate    float64 // messages a second; 0 is as fast as Kafka takes them
-	limit   int     // 0 is all
+	rate    float64       // messages a second; 0 is as fast as Kafka takes them
+	limit   int           // 0 is all
+	tier    pipeline.Tier // "" is none said, which the worker takes for standard
 }
 
 func newProduceCommand() *cobra.Command {
@@ -32,7 +35,9 @@ func newProduceCommand() *cobra.Command {
 		Short: "Send lines, or the texts of TSV files, into a Kafka topic",
 		Long: `Send every line of the files, or of standard input, into a Kafka topic as one
 message. Empty lines are sent too: the worker sets them aside as dead letters.
-With --tsv the first line names the columns, and the column text (or text_a) is sent.`,
+With --tsv the first line names the columns, and the column text (or text_a) is sent.
+With --tier the messages carry the header sweet-tier: strict ones are always run to
+full depth, best-effort ones at the cheapest usable rung, and shed first.`,
 		RunE: func(c *cobra.Command, files []string) error { return runProduce(c, o, files) },
 	}
 	f := c.Flags()
@@ -41,6 +46,7 @@ With --tsv the first line names the columns, and the column text (or text_a) is 
 	f.BoolVar(&o.tsv, "tsv", false, "the files are TSV with a column text")
 	f.Float64Var(&o.rate, "rate", 0, "messages a second; 0 is as fast as Kafka takes them")
 	f.IntVar(&o.limit, "limit", 0, "stop after so many messages; 0 is all")
+	f.StringVar((*string)(&o.tier), "tier", "", "tier of the messages: strict, standard or best-effort (default none said, which is standard)")
 	return c
 }
 
@@ -60,8 +66,10 @@ func runProduce(c *cobra.Command, o produceOptions, files []string) error {
 		return usagef("--topic is missing: name the topic, or set SWEET_KAFKA_TOPICS")
 	case o.rate < 0:
 		return usagef("--rate %v: want 0 or more", o.rate)
+	case o.tier != "" && !o.tier.Known():
+		return usagef("--tier %s: want strict, standard or best-effort", o.tier)
 	}
-	p := newProducer(strings.Split(o.brokers, ","), o.topic, o.rate)
+	p := newProducer(strings.Split(o.brokers, ","), o)
 	err := eachInput(stoppable(c.Context(), c.InOrStdin()), files, func(name string, r io.Reader) error {
 		return p.sendAll(c.Context(), name, r, o)
 	})
@@ -81,25 +89,30 @@ var errLimit = errors.New("limit reached")
 
 // A producer writes messages in batches, at no more than its rate.
 type producer struct {
-	writer *kafka.Writer
-	rate   float64
-	batch  []kafka.Message
-	start  time.Time
-	sent   int
+	writer  *kafka.Writer
+	rate    float64
+	headers []kafka.Header // of every message
+	batch   []kafka.Message
+	start   time.Time
+	sent    int
 }
 
 // batchTime is how long a paced producer collects messages before it sends.
 const batchTime = 20 * time.Millisecond
 
-func newProducer(brokers []string, topic string, rate float64) *producer {
-	return &producer{
+func newProducer(brokers []string, o produceOptions) *producer {
+	p := &producer{
 		writer: &kafka.Writer{
-			Addr: kafka.TCP(brokers...), Topic: topic, Balancer: &kafka.RoundRobin{},
+			Addr: kafka.TCP(brokers...), Topic: o.topic, Balancer: &kafka.RoundRobin{},
 			RequiredAcks: kafka.RequireAll, BatchSize: 1000, BatchBytes: 8 << 20, BatchTimeout: 5 * time.Millisecond,
 		},
-		rate:  rate,
+		rate:  o.rate,
 		start: time.Now(),
 	}
+	if o.tier != "" {
+		p.headers = []kafka.Header{{Key: pipeline.TierHeader, Value: []byte(o.tier)}}
+	}
+	return p
 }
 
 // sendAll sends the lines of r. What was read is sent before it waits for more,
@@ -145,7 +158,7 @@ func (p *producer) sendAll(ctx context.Context, name string, r io.Reader, o prod
 
 // send adds one message and writes the batch when it is full or due.
 func (p *producer) send(ctx context.Context, value []byte) error {
-	p.batch = append(p.batch, kafka.Message{Value: value})
+	p.batch = append(p.batch, kafka.Message{Value: value, Headers: p.headers})
 	size := 1000
 	if p.rate > 0 {
 		size = min(size, max(1, int(p.rate*batchTime.Seconds())))

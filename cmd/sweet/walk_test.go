@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"slices"
@@ -36,24 +37,36 @@ func TestSandboxWorkerProduceTail(t *testing.T) {
 	if err := sweet(t.Context(), text, io.Discard, "produce"); err != nil {
 		t.Fatalf("sweet produce: %v", err)
 	}
+	if err := sweet(t.Context(), "do you open on sunday\n", io.Discard, "produce", "--tier", "strict"); err != nil {
+		t.Fatalf("sweet produce --tier strict: %v", err)
+	}
 	var human, raw bytes.Buffer
-	if err := sweet(sandboxtest.Limited(t), "", &raw, "tail", "--all", "--count", "2", "--json"); err != nil {
+	if err := sweet(sandboxtest.Limited(t), "", &raw, "tail", "--all", "--count", "3", "--json"); err != nil {
 		t.Fatalf("sweet tail --json: %v", err)
 	}
-	if err := sweet(sandboxtest.Limited(t), "", &human, "tail", "--all", "--count", "2"); err != nil {
+	if err := sweet(sandboxtest.Limited(t), "", &human, "tail", "--all", "--count", "3"); err != nil {
 		t.Fatalf("sweet tail: %v", err)
 	}
-	var labels []string
+	var labels, tiers []string
 	for d := json.NewDecoder(&raw); d.More(); {
-		var r struct{ Label string }
+		var r struct{ Label, Tier string }
 		if err := d.Decode(&r); err != nil {
 			t.Fatalf("sweet tail --json prints no JSON: %v", err)
 		}
-		labels = append(labels, r.Label)
+		labels, tiers = append(labels, r.Label), append(tiers, r.Tier)
 	}
 	shown := slices.Collect(strings.Lines(human.String()))
-	if len(labels) != 2 || len(shown) != 2 || !strings.HasPrefix(shown[0], labels[0]) || !strings.HasPrefix(shown[1], labels[1]) {
-		t.Errorf("sweet tail shows %q, and with --json labels %q; want two results", shown, labels)
+	if len(labels) != 3 || len(shown) != 3 {
+		t.Fatalf("sweet tail shows %q, and with --json labels %q; want three results", shown, labels)
+	}
+	for i, l := range labels {
+		if !strings.HasPrefix(shown[i], l) {
+			t.Errorf("sweet tail shows %q, and with --json label %q", shown[i], l)
+		}
+	}
+	slices.Sort(tiers)
+	if want := []string{"standard", "standard", "strict"}; !slices.Equal(tiers, want) {
+		t.Errorf("got the tiers %q, want %q", tiers, want)
 	}
 
 	stopWorker()
@@ -63,6 +76,15 @@ func TestSandboxWorkerProduceTail(t *testing.T) {
 	stop()
 	if err := <-ended; err != nil {
 		t.Errorf("sweet sandbox ended with %v", err)
+	}
+}
+
+func TestProduceRefusesWhatIsNoTier(t *testing.T) {
+	for _, tier := range []string{"best", "Strict", "best_effort"} {
+		err := sweet(t.Context(), "a text\n", io.Discard, "produce", "--brokers", "127.0.0.1:1", "--topic", "texts", "--tier", tier)
+		if want := "--tier " + tier + ": want strict, standard or best-effort"; !errors.As(err, new(usageError)) || err.Error() != want {
+			t.Errorf("--tier %s: got error %v, want a usage error that says %q", tier, err, want)
+		}
 	}
 }
 
