@@ -64,6 +64,9 @@ func Load(ctx context.Context, environ []string) (c Config, warnings []string, e
 			faults = append(faults, err)
 		}
 	}
+	if c.Control.Overload == control.Shed && c.Intake.DLQ == consumer.Drop {
+		warnings = append(warnings, "SWEET_OVERLOAD=shed with SWEET_DLQ=drop: under overload messages of the tier best-effort will be lost; SWEET_DLQ=kafka:TOPIC keeps what is shed")
+	}
 	return c, warnings, errors.Join(faults...)
 }
 

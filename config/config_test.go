@@ -74,6 +74,32 @@ func TestLoadIgnoresServiceLinks(t *testing.T) {
 	}
 }
 
+func TestLoadWarnsWhereWhatIsShedIsLost(t *testing.T) {
+	const shed, drop = "SWEET_OVERLOAD=shed", "SWEET_DLQ=drop"
+	for _, tt := range []struct {
+		name  string
+		add   []string
+		warns bool
+	}{
+		{"shed into a topic", []string{shed}, false},
+		{"only poison is dropped", []string{drop}, false},
+		{"what is shed is dropped", []string{shed, drop}, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, warnings, err := Load(t.Context(), append(slices.Clone(minimal), tt.add...))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(warnings) > 1 || (len(warnings) == 1) != tt.warns {
+				t.Fatalf("warnings: %q, want one: %v", warnings, tt.warns)
+			}
+			if tt.warns && (!strings.Contains(warnings[0], shed) || !strings.Contains(warnings[0], drop)) {
+				t.Errorf("got %q, want both settings named", warnings[0])
+			}
+		})
+	}
+}
+
 func TestPrintShowsEveryVariable(t *testing.T) {
 	c, _, err := Load(t.Context(), minimal)
 	if err != nil {

@@ -31,11 +31,11 @@ type Config struct {
 	Rack             string        `env:"RACK" doc:"rack of this worker; partitions whose leader stands there are preferred"`
 }
 
-// Intake is how much the worker takes in, and where poison goes.
+// Intake is how much the worker takes in, and where dead letters go.
 type Intake struct {
 	InFlight      int           `env:"IN_FLIGHT, default=20000" doc:"unsettled messages held; beyond it intake pauses"`
 	InFlightBytes pipeline.Size `env:"IN_FLIGHT_BYTES, default=64MiB" doc:"bytes of unsettled messages held, with what is fetched ahead; beyond it intake pauses"`
-	DLQ           DLQ           `env:"DLQ, required" doc:"where poison goes: kafka:TOPIC, or drop (counted and lost)"`
+	DLQ           DLQ           `env:"DLQ, required" doc:"where poison, and what is shed, goes: kafka:TOPIC, or drop (counted and lost)"`
 }
 
 // A Start says where a partition starts that the group has no offset for.
