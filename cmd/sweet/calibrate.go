@@ -205,7 +205,7 @@ func (o calibrateOptions) records(talk io.Writer, fsys fs.FS, labels []string, m
 		return calibrate.Records{}, fmt.Errorf("%s: %w", o.model, err)
 	}
 	var r calibrate.Records
-	for i, e := range examples {
+	for _, e := range examples {
 		row, err := tokens.Row(nil, e.Text, e.Pair, maxTokens, rule)
 		if errors.Is(err, token.ErrTooLong) {
 			continue
@@ -219,7 +219,7 @@ func (o calibrateOptions) records(talk io.Writer, fsys fs.FS, labels []string, m
 		}
 		label, err := labelOf(e, labels)
 		if err != nil {
-			return calibrate.Records{}, fmt.Errorf("%s:%d: %w", o.data, i+2, err)
+			return calibrate.Records{}, fmt.Errorf("%s: %w", e.Where(), err)
 		}
 		r.Labels = append(r.Labels, label)
 	}

@@ -136,7 +136,7 @@ func (o *evaluateOptions) open(d inference.Device, examples []train.Example) (*i
 	}
 	rows, err := train.Rows(examples, m.Labels, tokens, m.MaxTokens())
 	if err != nil {
-		return nil, nil, fmt.Errorf("reading %s: %w", o.data, err)
+		return nil, nil, err
 	}
 	if slices.ContainsFunc(rows, func(r train.Row) bool { return r.Label < 0 }) {
 		return nil, nil, fmt.Errorf("%s has no column label", o.data)

@@ -19,7 +19,13 @@ type Example struct {
 	Text  string
 	Pair  string // empty where there is no second text
 	Label string // empty where the file has no labels
+
+	File string // that it was read from, for errors
+	Line int    // of that file, from 1
 }
+
+// Where is the place of e in its file, as FILE:LINE.
+func (e Example) Where() string { return fmt.Sprintf("%s:%d", e.File, e.Line) }
 
 // maxLine bounds the bytes of one line of a data file.
 const maxLine = 16 << 20
@@ -95,6 +101,7 @@ func parseExamples(r io.Reader, name string) ([]Example, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s:%d: %w", name, number, err)
 		}
+		e.File, e.Line = name, number
 		examples = append(examples, e)
 	}
 	if err := lines.Err(); err != nil {
@@ -163,9 +170,9 @@ func ReadData(dir string) (*Data, error) {
 		if part.name == "train" {
 			d.Labels = labelsOf(d.Train)
 		}
-		for i, e := range *part.examples {
+		for _, e := range *part.examples {
 			if _, ok := slices.BinarySearch(d.Labels, e.Label); !ok || e.Label == "" {
-				return nil, fmt.Errorf("%s:%d: label %q is not one of the %d of the training examples", path, i+2, e.Label, len(d.Labels))
+				return nil, fmt.Errorf("%s: label %q is not one of the %d of the training examples", e.Where(), e.Label, len(d.Labels))
 			}
 		}
 	}

@@ -14,14 +14,17 @@ func TestExamplesAreParsed(t *testing.T) {
 		name, file string
 		want       []Example
 	}{
-		{"text and label", "text\tlabel\nhi there\tgreeting\n", []Example{{Text: "hi there", Label: "greeting"}}},
-		{"pairs", "text_a\ttext_b\tlabel\na\tb\tyes\n", []Example{{Text: "a", Pair: "b", Label: "yes"}}},
-		{"label first, a column that is not known", "label\tid\ttext\nx\t7\thello\n", []Example{{Text: "hello", Label: "x"}}},
-		{"no labels", "text\none\ntwo\n", []Example{{Text: "one"}, {Text: "two"}}},
-		{"byte order mark, carriage returns, no newline at the end", "\ufefftext\tlabel\r\na\tb\r\nc\td", []Example{{Text: "a", Label: "b"}, {Text: "c", Label: "d"}}},
+		{"text and label", "text\tlabel\nhi there\tgreeting\n", []Example{{Text: "hi there", Label: "greeting", Line: 2}}},
+		{"pairs", "text_a\ttext_b\tlabel\na\tb\tyes\n", []Example{{Text: "a", Pair: "b", Label: "yes", Line: 2}}},
+		{"label first, a column that is not known", "label\tid\ttext\nx\t7\thello\n", []Example{{Text: "hello", Label: "x", Line: 2}}},
+		{"no labels", "text\none\ntwo\n", []Example{{Text: "one", Line: 2}, {Text: "two", Line: 3}}},
+		{"byte order mark, carriage returns, no newline at the end", "\ufefftext\tlabel\r\na\tb\r\nc\td", []Example{{Text: "a", Label: "b", Line: 2}, {Text: "c", Label: "d", Line: 3}}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
+			for i := range c.want {
+				c.want[i].File = "f.tsv"
+			}
 			got, err := parseExamples(strings.NewReader(c.file), "f.tsv")
 			if err != nil || !slices.Equal(got, c.want) {
 				t.Errorf("got %v, %v, want %v", got, err, c.want)

@@ -18,19 +18,19 @@ type Row struct {
 }
 
 // Rows turns examples into token rows of at most limit tokens, the end of longer
-// ones left out. A label that is not among labels is an error,
-// and no label is -1.
+// ones left out. A label that is not among labels is an error, which names the
+// line, and no label is -1.
 func Rows(examples []Example, labels []string, t *token.Tokenizer, limit int) ([]Row, error) {
 	rows := make([]Row, len(examples))
 	for i, e := range examples {
 		r, err := t.Row(nil, e.Text, e.Pair, limit, token.Right)
 		if err != nil {
-			return nil, fmt.Errorf("example %d: %w", i+1, err)
+			return nil, fmt.Errorf("%s: %w", e.Where(), err)
 		}
 		label := -1
 		if e.Label != "" {
 			if label = slices.Index(labels, e.Label); label < 0 {
-				return nil, fmt.Errorf("example %d: the model has no label %q", i+1, e.Label)
+				return nil, fmt.Errorf("%s: the model has no label %q", e.Where(), e.Label)
 			}
 		}
 		rows[i] = Row{Tokens: r.IDs, Second: r.Second, Label: int32(label)}
