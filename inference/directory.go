@@ -61,8 +61,13 @@ func Open(fsys fs.FS) (*Directory, error) {
 // training starts from, or what hidden states are read from. So it also reads
 // BERT under another head of transformers or under none. The labels and the
 // classifier of such a head, of a regression or of a multi-label classifier are
-// left out: Config.Labels is what transformers makes of a file without labels.
+// left out: Config.Labels is what transformers makes of a file without labels. A
+// Multi-Model is refused with [ErrSeveralEncoders].
 func OpenEncoder(fsys fs.FS) (*Directory, error) { return open(fsys, (*configFile).encoder) }
+
+// ErrSeveralEncoders is that a directory holds a Multi-Model where one encoder is
+// asked for: the caller named the wrong directory.
+var ErrSeveralEncoders = errors.New("several encoders, want a directory of one")
 
 // open reads a model directory. The shape is what the given function makes of
 // config.json; it also says whether a lone classifier is the one exit's.

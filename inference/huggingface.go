@@ -89,7 +89,7 @@ func (f *configFile) classifier() (Config, error) {
 func (f *configFile) encoder() (c Config, classifies bool, err error) {
 	c, err = f.classifier()
 	if err == nil && c.Method == MultiModel {
-		return c, false, errors.New("method: \"mm\" is several encoders, want a directory of one")
+		return c, false, fmt.Errorf("method: %q is %w", MultiModel, ErrSeveralEncoders)
 	}
 	if err == nil && !c.MultiLabel {
 		return c, true, nil

@@ -212,9 +212,9 @@ type comparison struct {
 
 // start reads the model that every run starts from.
 func (b *comparison) start() error {
-	dir, err := inference.OpenEncoder(os.DirFS(b.options.from))
+	dir, err := openInitial(b.options.from)
 	if err != nil {
-		return fmt.Errorf("--init %s: %w", b.options.from, err)
+		return err
 	}
 	for name := range dir.Tensors {
 		if isExit(name) {

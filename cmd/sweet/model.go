@@ -2,9 +2,12 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
+	"os"
 
 	"sweetspot/cmd/service"
+	"sweetspot/inference"
 )
 
 // openModel opens the model directory at path, or the model that comes with the
@@ -15,6 +18,18 @@ func openModel(path string) (fs.FS, error) {
 		return nil, usagef("model %s: %w", path, err)
 	}
 	return fsys, nil
+}
+
+// openInitial opens the model directory of --init.
+func openInitial(path string) (*inference.Directory, error) {
+	dir, err := inference.OpenEncoder(os.DirFS(path))
+	switch {
+	case errors.Is(err, inference.ErrSeveralEncoders):
+		return nil, usagef("--init %s: %w", path, err)
+	case err != nil:
+		return nil, fmt.Errorf("--init %s: %w", path, err)
+	}
+	return dir, nil
 }
 
 // errMultiLabel is why a model is not measured by texts with one label each.

@@ -36,9 +36,9 @@ func (r *trainRun) prepareModel(data *train.Data, talk io.Writer) (*token.Tokeni
 			Layers: 6,
 		}
 	} else {
-		dir, err := inference.OpenEncoder(os.DirFS(o.from))
+		dir, err := openInitial(o.from)
 		if err != nil {
-			return nil, fmt.Errorf("--init %s: %w", o.from, err)
+			return nil, err
 		}
 		if tokens, r.tokenizer, err = readTokenizer(o.from); err != nil {
 			return nil, err

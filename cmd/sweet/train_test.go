@@ -198,9 +198,11 @@ func TestStoppedMultiModelGoesOnExactly(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &e); err != nil || !slices.Equal(e.Exits, want.Test) {
 		t.Errorf("got evaluation %v, %v, training said %v", e.Exits, err, want.Test)
 	}
-	_, err = runSweet(t.Context(), newCommand(), io.Discard, "train", "--data", data, "--init", whole, "--out", t.TempDir())
-	if err == nil || !strings.Contains(err.Error(), "several encoders") {
-		t.Errorf("starting from a Multi-Model: got error %v, want that it is several encoders", err)
+	for _, command := range []string{"train", "compare"} {
+		_, err := runSweet(t.Context(), newCommand(), io.Discard, command, "--data", data, "--init", whole, "--out", t.TempDir())
+		if want := "--init " + whole; !errors.As(err, new(usageError)) || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "several encoders") {
+			t.Errorf("%s from a Multi-Model: got error %v, want a usage error that it is several encoders", command, err)
+		}
 	}
 }
 
