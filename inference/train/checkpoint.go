@@ -16,7 +16,7 @@ import (
 )
 
 // A checkpoint is a line of JSON, then a safetensors file of three arrays: the
-// weights and the optimizer's moments.
+// weights and the optimizer's moments, without those that stay as they are.
 
 // checkpointHeader is the line: all that the rest of the run depends on.
 type checkpointHeader struct {
@@ -24,13 +24,16 @@ type checkpointHeader struct {
 	Step    int             `json:"step"`
 	Model   json.RawMessage `json:"model"` // its config.json
 	Options Options         `json:"options"`
-	Rows    string          `json:"rows"` // SHA-256
+	Rows    string          `json:"rows"`           // SHA-256
+	Kept    string          `json:"kept,omitempty"` // SHA-256 of the weights that stay; "" where none do
 }
 
 const checkpointFormat = 1
 
 func (t *Trainer) header() (checkpointHeader, error) {
-	return headerOf(t.config, t.options, t.rows, t.done)
+	h, err := headerOf(t.config, t.options, t.rows, t.done)
+	h.Kept = t.network.layout.fingerprint(t.network.weights)
+	return h, err
 }
 
 func headerOf(c inference.Config, o Options, rows []Row, step int) (checkpointHeader, error) {
@@ -47,15 +50,10 @@ func headerOf(c inference.Config, o Options, rows []Row, step int) (checkpointHe
 	}, nil
 }
 
-// arenas are the arrays of a checkpoint.
-func (t *Trainer) arenas() []inference.Tensor {
+// arenas are the arrays of a checkpoint, whole.
+func (t *Trainer) arenas() map[string][]float32 {
 	t.network.settle()
-	size := []int{t.network.layout.size}
-	return []inference.Tensor{
-		{Name: "weights", Shape: size, Data: t.network.weights},
-		{Name: "mean", Shape: size, Data: t.optimizer.mean},
-		{Name: "square", Shape: size, Data: t.optimizer.square},
-	}
+	return map[string][]float32{"weights": t.network.weights, "mean": t.optimizer.mean, "square": t.optimizer.square}
 }
 
 // Save writes a checkpoint. A trainer of the same model, options and rows that
@@ -73,14 +71,40 @@ func (t *Trainer) Save(w io.Writer) error {
 	if _, err := w.Write(append(line, '\n')); err != nil {
 		return fmt.Errorf("writing the checkpoint: %w", err)
 	}
-	if err := inference.WriteTensors(w, t.arenas(), inference.StoreF32); err != nil {
+	arenas, parts := t.arenas(), t.network.layout.trained()
+	var tensors []inference.Tensor
+	for _, name := range slices.Sorted(maps.Keys(arenas)) {
+		data := gather(arenas[name], parts)
+		tensors = append(tensors, inference.Tensor{Name: name, Shape: []int{len(data)}, Data: data})
+	}
+	if err := inference.WriteTensors(w, tensors, inference.StoreF32); err != nil {
 		return fmt.Errorf("writing the checkpoint: %w", err)
 	}
 	return nil
 }
 
+// gather returns parts of an arena side by side. One part is not copied.
+func gather(arena []float32, parts []span) []float32 {
+	if len(parts) == 1 {
+		return arena[parts[0].from:parts[0].to]
+	}
+	var all []float32
+	for _, p := range parts {
+		all = append(all, arena[p.from:p.to]...)
+	}
+	return all
+}
+
+// scatter puts back what gather returned.
+func scatter(arena []float32, parts []span, all []float32) {
+	for _, p := range parts {
+		all = all[copy(arena[p.from:p.to], all):]
+	}
+}
+
 // Resume puts t where the trainer was that wrote the checkpoint. The model, the
-// options and the rows must be the same; the error names what is not.
+// options, the rows and the weights that stay as they are must be the same; the
+// error names what is not.
 func (t *Trainer) Resume(r io.Reader) error {
 	in := bufio.NewReader(r)
 	line, err := in.ReadBytes('\n')
@@ -102,14 +126,15 @@ func (t *Trainer) Resume(r io.Reader) error {
 	if err != nil {
 		return fmt.Errorf("reading the checkpoint: %w", err)
 	}
-	for _, a := range t.arenas() {
-		if n := len(tensors[a.Name].Data); n != len(a.Data) {
-			return fmt.Errorf("reading the checkpoint: %s has %d values, want %d", a.Name, n, len(a.Data))
+	arenas, parts := t.arenas(), t.network.layout.trained()
+	for name, arena := range arenas {
+		if n, want := len(tensors[name].Data), len(gather(arena, parts)); n != want {
+			return fmt.Errorf("reading the checkpoint: %s has %d values, want %d", name, n, want)
 		}
 	}
 	t.network.keepFeatures(len(t.rows))
-	for _, a := range t.arenas() {
-		copy(a.Data, tensors[a.Name].Data)
+	for name, arena := range arenas {
+		scatter(arena, parts, tensors[name].Data)
 	}
 	t.done, t.epoch = got.Step, -1
 	t.optimizer.revive()
@@ -151,6 +176,9 @@ func (h *checkpointHeader) accepts(got *checkpointHeader, steps int) error {
 		if a, b := was.Field(i).Interface(), now.Field(i).Interface(); !reflect.DeepEqual(a, b) {
 			return fmt.Errorf("it was made with %s %v, now %v", was.Type().Field(i).Tag.Get("json"), a, b)
 		}
+	}
+	if got.Kept != h.Kept {
+		return errors.New("the weights that stay as they are were others: start from the same model")
 	}
 	return nil
 }

@@ -1,6 +1,10 @@
 package train
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"math"
 	"slices"
 	"strings"
 )
@@ -55,6 +59,52 @@ func (l *layout) freeze(f Freeze) {
 			t.frozen = f.head(t.group, exits)
 		}
 	}
+}
+
+// trained returns the parts of an arena that a run changes, ascending.
+func (l *layout) trained() []span {
+	return l.parts(func(t *tensor) bool { return !t.frozen })
+}
+
+// parts returns the parts of an arena with the tensors that are wanted, and the
+// gaps behind them, ascending.
+func (l *layout) parts(want func(t *tensor) bool) []span {
+	var parts []span
+	for i := range l.tensors {
+		t, end := &l.tensors[i], l.size
+		if i+1 < len(l.tensors) {
+			end = l.tensors[i+1].from
+		}
+		if !want(t) {
+			continue
+		}
+		if n := len(parts); n > 0 && parts[n-1].to == t.from {
+			parts[n-1].to = end
+		} else {
+			parts = append(parts, span{t.from, end})
+		}
+	}
+	return parts
+}
+
+// fingerprint tells the weights that stay apart from others; "" where none do.
+func (l *layout) fingerprint(weights []float32) string {
+	kept := l.parts(func(t *tensor) bool { return t.frozen })
+	if len(kept) == 0 {
+		return ""
+	}
+	h := sha256.New()
+	var buf []byte
+	for _, p := range kept {
+		for chunk := range slices.Chunk(weights[p.from:p.to], 1<<10) {
+			buf = buf[:0]
+			for _, w := range chunk {
+				buf = binary.LittleEndian.AppendUint32(buf, math.Float32bits(w))
+			}
+			h.Write(buf)
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil))
 }
 
 // frozenLayers returns how many layers stay.

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"bytes"
 	"maps"
 	"slices"
 	"strings"
@@ -205,5 +206,67 @@ func TestFrozenLayersKeepTheActivationsOfOne(t *testing.T) {
 		if got := len(newSmall(t, threeExits(), o, 1).layers); got != c.want {
 			t.Errorf("%s: got activations of %d layers, want %d", c.name, got, c.want)
 		}
+	}
+}
+
+func TestACheckpointHoldsOnlyWhatIsTrained(t *testing.T) {
+	for name, freeze := range map[string]Freeze{
+		"nothing is frozen": {}, "the first group": {Groups: 1}, "all but new exits": {Backbone: true}, "all but the second exit": {Backbone: true, Groups: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			start := func() *Trainer {
+				config, options := threeExits(), threeOptions(Method{})
+				options.Freeze, options.UnknownRate = freeze, 0
+				tr, err := New(*config, *options, smallRows(config, 60), Words{Unknown: 1, Separator: 3}, newEngine(t, "auto", 2))
+				if err != nil {
+					t.Fatal(err)
+				}
+				return tr
+			}
+			whole := start()
+			var file bytes.Buffer
+			err := whole.Run(t.Context(), func(p Progress) error {
+				if p.Step == 5 {
+					return whole.Save(&file)
+				}
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			trained := 0
+			for _, x := range whole.network.layout.tensors {
+				if !x.frozen {
+					trained += x.size
+				}
+			}
+			const values, gaps = 3 * 4, 6000 // bytes: weight and moments of each; the header, and gaps between tensors
+			if n := file.Len(); n < values*trained || n > values*trained+gaps {
+				t.Errorf("got a checkpoint of %d bytes for %d values that are trained", n, trained)
+			}
+			resumed := start()
+			if err := resumed.Resume(&file); err != nil {
+				t.Fatal(err)
+			}
+			if err := resumed.Run(t.Context(), ignore); err != nil {
+				t.Fatal(err)
+			}
+			if i := firstDifference(resumed.network.weights, whole.network.weights); i >= 0 {
+				t.Errorf("weight %d differs after resuming", i)
+			}
+		})
+	}
+}
+
+func TestACheckpointGoesOnOnlyFromTheWeightsThatStay(t *testing.T) {
+	frozen := func(_ *inference.Config, o *Options) { o.Freeze.Groups = 1 }
+	var file bytes.Buffer
+	if err := newTrainer(t, frozen).Save(&file); err != nil {
+		t.Fatal(err)
+	}
+	other := newTrainer(t, frozen)
+	other.network.weights[0]++
+	if err := other.Resume(&file); err == nil || !strings.Contains(err.Error(), "start from the same model") {
+		t.Errorf("got error %v, want one that asks for the same model", err)
 	}
 }
