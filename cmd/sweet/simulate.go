@@ -54,7 +54,8 @@ what one replica carries at full depth; --rate R makes it R messages a second, a
 --rate file takes the file as it is.
 
 Replicas needed is the least number with which at most 1 % of the messages are over
-the target age.`,
+the target age. Where none is found, with --json null, messages take longer than
+that by themselves.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return runSimulate(c, o) },
 	}
@@ -120,14 +121,14 @@ func runSimulate(c *cobra.Command, o simulateOptions) error {
 	if o.replicas < 1 {
 		return usagef("--replicas %d: want at least 1", o.replicas)
 	}
-	r, needed, err := simulated(c, w, load, o.replicas)
+	r, p, err := simulated(c, w, load, o.replicas)
 	if err != nil {
 		if c.Context().Err() != nil {
 			return errUnfinished
 		}
 		return err
 	}
-	s := w.Summary(r, needed)
+	s := w.Summary(r, p.needed)
 	if o.plot != "" {
 		title := fmt.Sprintf("%s, replica 1 of %d", load.Name, o.replicas)
 		if err := simulate.Plot(o.plot, title, w.Control.TargetAge, []simulate.Curve{{Name: "age", Series: r.Series}}); err != nil {
@@ -138,21 +139,37 @@ func runSimulate(c *cobra.Command, o simulateOptions) error {
 		return json.NewEncoder(c.OutOrStdout()).Encode(s)
 	}
 	printSummary(c.OutOrStdout(), w, load, o.replicas, s)
+	p.print(c.OutOrStdout(), w.Control.TargetAge)
 	return nil
 }
 
-// simulated runs the load on the given replicas and finds how many it needs, nil
-// where no number is enough.
-func simulated(c *cobra.Command, w *simulate.Worker, load simulate.Load, replicas int) (*simulate.Result, *int, error) {
+// simulated runs the load on the given replicas and finds how many it needs.
+func simulated(c *cobra.Command, w *simulate.Worker, load simulate.Load, replicas int) (*simulate.Result, plan, error) {
 	r, err := w.Run(c.Context(), load, replicas)
 	if err != nil {
-		return nil, nil, err
+		return nil, plan{}, err
 	}
 	n, ok, err := simulate.NewPlanner(w, load, r).Needed(c.Context())
-	if err != nil || !ok {
-		return r, nil, err
+	if !ok {
+		return r, plan{tried: n}, err
 	}
-	return r, &n, nil
+	return r, plan{needed: &n}, err
+}
+
+// A plan is how many replicas a load needs.
+type plan struct {
+	needed *int // nil where none was found
+	tried  int  // where none was found: the most that were simulated
+}
+
+// print writes the plan for people.
+func (p plan) print(out io.Writer, target time.Duration) {
+	if p.needed == nil {
+		fmt.Fprintf(out, "replicas   not even %d keep 99 %% of the messages within %v; with so many hardly one waits for another, so a message takes longer by itself: raise --target-age\n",
+			p.tried, target)
+		return
+	}
+	fmt.Fprintf(out, "replicas   %d needed, so that at most 1 %% of the messages are over the target\n", *p.needed)
 }
 
 // openLoad returns the load of that name, or that a CSV file holds.
@@ -262,11 +279,6 @@ func printSummary(out io.Writer, w *simulate.Worker, load simulate.Load, replica
 		fmt.Fprintf(out, "agreement  at least %.2f %% with full depth, with confidence %.0f %%\n", 100*s.AgreementBound, 100*(1-w.Ladder.Delta))
 	}
 	fmt.Fprintf(out, "moves      %.4g of the rung, a replica\n", s.Moves)
-	if s.ReplicasNeeded == nil {
-		fmt.Fprintf(out, "replicas   no number keeps 99 %% of the messages within %v: a message takes longer by itself\n", w.Control.TargetAge)
-		return
-	}
-	fmt.Fprintf(out, "replicas   %d needed, so that at most 1 %% of the messages are over the target\n", *s.ReplicasNeeded)
 }
 
 // A replayed is what `sweet simulate --replay --json` prints.

@@ -117,6 +117,28 @@ func TestSimulateTellsAPersonAndDraws(t *testing.T) {
 	}
 }
 
+func TestSimulateSaysWhereNoReplicasAreEnough(t *testing.T) {
+	args := []string{
+		"simulate", "--load", file(t, "load.csv", "seconds,messages_per_second\n0,1\n4,0\n"), "--cost", costFile(t),
+		"--target-age", "10ms", "--control-every", "10ms", "--publish", "20ms",
+	}
+	out, _, err := said(t, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"not even ", " keep 99 % of the messages within 10ms", "takes longer by itself"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("got no %q in\n%s", want, out)
+		}
+	}
+	if strings.Contains(out, "needed") {
+		t.Errorf("got a number that is needed in\n%s", out)
+	}
+	if out, _, err = said(t, append(args, "--json")...); err != nil || !strings.Contains(out, `"replicas_needed":null`) {
+		t.Errorf("got %s with error %v, want null", out, err)
+	}
+}
+
 func TestSimulateRefusesWhatMakesNoSense(t *testing.T) {
 	cost := costFile(t)
 	csv := file(t, "load.csv", "seconds,messages_per_second\n0,1\nx,3\n")

@@ -25,9 +25,15 @@ func NewPlanner(w *Worker, load Load, known ...*Result) *Planner {
 	return p
 }
 
+// beyond is how many times the number of replicas that would carry a fluid is
+// tried. With more than that a replica has less than a hundredth to do of what
+// it can: a message hardly ever waits for another one.
+const beyond = 100
+
 // Needed returns the least number of replicas with which at most 1 % of the
-// messages are over the target age, or false where no number is enough because
-// a message takes longer than that by itself.
+// messages are over the target age. Where that many are not enough that a message
+// hardly ever waits for another, it gives up, and returns false and how many
+// were tried: messages take longer than the target age by themselves.
 //
 // The search begins where the load would be carried if messages were a fluid and
 // all ran at the highest rung, see bound, and goes on from there by simulation:
@@ -73,7 +79,7 @@ func (p *Planner) down(ctx context.Context, n int) (int, error) {
 
 // up returns the least number of replicas that are enough, where n are not.
 func (p *Planner) up(ctx context.Context, n int) (int, bool, error) {
-	few, most := n, 100*(n+1)
+	few, most := n, beyond*(n+1)
 	for step := 1; ; step *= 2 {
 		n = few + step
 		enough, err := p.enough(ctx, n)
@@ -84,7 +90,7 @@ func (p *Planner) up(ctx context.Context, n int) (int, bool, error) {
 			break
 		}
 		if few = n; few > most {
-			return 0, false, nil
+			return few, false, nil
 		}
 	}
 	for n-few > 1 {

@@ -12,7 +12,7 @@ type Summary struct {
 	LayersFull     int     `json:"layers_full"`
 	AgreementBound float64 `json:"agreement_bound"` // see [Worker.Summary]
 	Moves          float64 `json:"moves"`           // of the rung, of one replica on average
-	ReplicasNeeded *int    `json:"replicas_needed"` // nil where no number is enough
+	ReplicasNeeded *int    `json:"replicas_needed"` // nil where none was found, see [Planner.Needed]
 }
 
 // Summary sums up r. The agreement bound is 1 − ε·(share of messages admitted
