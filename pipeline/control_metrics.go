@@ -41,8 +41,8 @@ func newControlMetrics(r prometheus.Registerer) controlMetrics {
 		rung:        gauge("rung", "The rung that standard rows are admitted under now; 0 is full depth."),
 		usable:      gauge("rung_usable", "The cheapest rung that may be used: less than rung_certified where an alarm has withdrawn some, and 0 with SWEET_MODE=full."),
 		certified:   gauge("rung_certified", "The cheapest rung of the ladder."),
-		saturated:   gauge("saturated", "1 while the cheapest usable rung does not hold the target age: more replicas are needed."),
-		utilisation: gauge("utilisation_ratio", "The share of the device's time that arrivals take at the present rung, and the backlog if it is to be gone within the target age; above 1 messages get late."),
+		saturated:   gauge("saturated", "1 while messages are late at the cheapest usable rung and it will not catch up soon: more replicas are needed."),
+		utilisation: gauge("utilisation_ratio", "The share of the device's time that arrivals take at the present rung, without what is only caught up on; above 1 they cannot be carried."),
 		rate:        gauge("arrival_rate", "Messages a second that arrive in the partitions of this worker."),
 		decisions:   counters("decisions_total", "Decisions of the controller, by reason.", "reason", reasons),
 		audits:      counters("audits_total", "Answers compared with full depth's, by whether they agree.", "agree", []string{"true", "false"}),
@@ -61,7 +61,7 @@ func newControlMetrics(r prometheus.Registerer) controlMetrics {
 func (m *controlMetrics) decide(d control.Decision, rung int) {
 	m.rung.Set(float64(rung))
 	m.saturated.Set(number[d.Saturated])
-	m.utilisation.Set(d.Utilization)
+	m.utilisation.Set(d.Arriving())
 	m.rate.Set(d.Rate)
 	m.decisions.WithLabelValues(string(d.Reason)).Inc()
 }

@@ -28,8 +28,11 @@ const (
 	// that a deeper rung has utilization fallenFits under it. Chance seldom does
 	// both. It must not do so again and again: there is at most one such move in
 	// nearly a minute, and none in the minute after one that was taken back within
-	// short.
+	// short. While the load is at most a share falling of that of the last ten
+	// seconds and a still deeper rung will do, the fall is not over: one move is
+	// better than two.
 	fallen, fallenFits = 0.7, 0.9
+	falling            = 0.8
 	short              = 15 * time.Second
 	oneFall            = 50 * time.Second
 
@@ -38,10 +41,17 @@ const (
 	patience = 31 * time.Second
 
 	// λ is the rate over the slow window, or the rise that both halves of the fast
-	// one show, whichever is more. The slow one is half a target age within these
-	// bounds: what comes at once has as long to be answered.
-	leastSlow, mostSlow = 5 * time.Second, 30 * time.Second
-	fast                = time.Second
+	// one show, whichever is more.
+	slow, fast = 5 * time.Second, time.Second
+
+	// spend is the part of the target age, less slow, that messages may wait before
+	// a load that is too much for the rung moves it. A target of 15 s or less is too
+	// near for that. With a longer one a peak that is soon over costs no depth.
+	spend = 1.0 / 3
+
+	// enough is for how long arrivals are watched before there is a λ, and the time
+	// over which it is told how many messages are settled.
+	enough = time.Second
 
 	// heardWithin is how long ago the ends may have been heard where a deeper rung
 	// is taken. The consumer asks every five seconds where it does not fetch.
@@ -51,8 +61,12 @@ const (
 	// arrivals explain that messages are late.
 	explains = 10 * time.Second
 
-	// stillLate is how long messages are late at the rail before it is said.
+	// stillLate is how long messages are late at the rail before it is said. It is
+	// said only where nothing waits for less than longCatch, or a longer target age,
+	// from now: a backlog that is gone before another replica could help, after an
+	// outage say, needs none.
 	stillLate = 2 * time.Second
+	longCatch = 10 * time.Second
 )
 
 // A Controller chooses the rung; the package comment has the rule. Its state is
@@ -60,7 +74,7 @@ const (
 type Controller struct {
 	target float64       // age, seconds
 	shed   bool          // where saturated
-	slow   time.Duration // window of λ
+	wait   float64       // seconds that messages may be late before a cheaper rung is taken
 	leap   time.Duration // a longer time between two readings is a clock that leapt
 	reach  [][]float64   // (rungs, stages)
 
@@ -96,14 +110,13 @@ func New(cfg Config, reach [][]float64) (*Controller, error) {
 	if err := validateReach(reach); err != nil {
 		return nil, err
 	}
-	slow := min(max(cfg.TargetAge/2, leastSlow), mostSlow)
 	c := &Controller{
 		target:    cfg.TargetAge.Seconds(),
 		shed:      cfg.Overload == Shed,
-		slow:      slow,
+		wait:      max(0, float64(spend*cfg.TargetAge.Seconds())-slow.Seconds()),
 		leap:      max(5*time.Second, 8*cfg.ControlEvery),
 		arrived:   flow{keep: slow},
-		settled:   flow{keep: fast},
+		settled:   flow{keep: enough},
 		message:   make([]float64, len(reach)),
 		explained: -explains,
 		deepened:  -time.Minute,
@@ -139,8 +152,9 @@ func validateReach(reach [][]float64) error {
 
 // Step takes a reading and decides. Until costs and rate are known the rung is
 // the highest usable one: every certified rung is within the floor, and a worker
-// that starts usually has a backlog. The first choice then goes straight to the
-// rung that the load wants.
+// that starts usually has a backlog. Where it is known that nothing arrives and
+// nothing waits, the rung is full depth. The first choice then goes straight to
+// the rung that the load wants.
 func (c *Controller) Step(r Reading) Decision {
 	dt, sound := c.elapse(r.At)
 	if !sound || r.Epoch != c.epoch {
@@ -156,8 +170,12 @@ func (c *Controller) Step(r Reading) Decision {
 		c.moved, c.explained = c.now, c.now
 	}
 	switch {
-	case !c.chosen && (c.costs == nil || c.arrived.span() < fast):
-		d = Decision{Rung: d.BestEffort, BestEffort: d.BestEffort, Reason: WarmUp}
+	case !c.chosen && (c.costs == nil || c.arrived.span() < enough):
+		why := WarmUp
+		if d.Reason == Withdrawn {
+			why = Withdrawn
+		}
+		d = Decision{Rung: c.first(&r, d.BestEffort), BestEffort: d.BestEffort, Reason: why}
 	case !sound:
 		c.hold(&d, NoReading)
 	case r.FetchStalled || r.PublishStalled:
@@ -172,6 +190,14 @@ func (c *Controller) Step(r Reading) Decision {
 	}
 	c.last = d
 	return d
+}
+
+// first is the rung before the first choice.
+func (c *Controller) first(r *Reading, rail int) int {
+	if c.arrived.span() >= enough && c.arrived.rate(slow) == 0 && r.Backlog <= 0 {
+		return 0
+	}
+	return rail
 }
 
 // elapse returns the time since the last reading. It reports false where a
@@ -224,8 +250,8 @@ func (c *Controller) hold(d *Decision, why Reason) {
 // rail.
 func (c *Controller) decide(r *Reading, d *Decision, dt time.Duration) {
 	c.price(r.blend(), d.BestEffort)
-	if c.arrived.span() >= fast {
-		d.Rate = max(c.arrived.rate(c.slow), c.arrived.risen(fast))
+	if c.arrived.span() >= enough {
+		d.Rate = max(c.arrived.rate(slow), c.arrived.risen(fast))
 	}
 	backlog := max(0, float64(r.Backlog))
 	delay := c.delay(r, backlog, c.message[d.Rung])
@@ -252,7 +278,7 @@ func (c *Controller) decide(r *Reading, d *Decision, dt time.Duration) {
 		c.moved = c.now
 	}
 	d.Utilization = d.Load * c.message[d.Rung]
-	c.saturate(d, dt)
+	c.saturate(d, backlog, dt)
 }
 
 // price computes what a message costs at each rung, as the messages spread.
@@ -275,7 +301,7 @@ func (c *Controller) delay(r *Reading, backlog, message float64) float64 {
 		return 0
 	}
 	takes := backlog * message
-	if rate := c.settled.rate(fast); rate > 0 {
+	if rate := c.settled.rate(enough); rate > 0 {
 		takes = backlog / rate
 	}
 	takes = min(takes, mostAge.Seconds())
@@ -330,8 +356,12 @@ func (c *Controller) lowest(load, utilization float64, rail int) int {
 }
 
 // cheaper moves to the rung wanted: with patience, or at once and to a roomy one
-// where the rung in force cannot carry the load or messages get late.
+// where the rung in force cannot carry the load or messages get late. A long
+// target age is spent in part before.
 func (c *Controller) cheaper(d *Decision, want int) (int, Reason) {
+	if d.Delay.Seconds() < c.wait {
+		return d.Rung, Steady
+	}
 	message := c.message[d.Rung]
 	if c.now-c.deepened < short {
 		c.returned = c.now
@@ -363,6 +393,9 @@ func (c *Controller) deeper(d *Decision) (int, Reason) {
 	lately, long := c.load.over(10), c.load.over(60)
 	allowed, failed := c.failure.allows(c.now)
 	fell := !failed && c.now-c.returned >= time.Minute && c.now-c.deepened >= oneFall && lately <= fallen*long
+	if fell && d.Load <= falling*lately && c.lowest(d.Load, fallenFits, d.Rung) < c.lowest(lately, fallenFits, d.Rung) {
+		fell = false
+	}
 	for k := range d.Rung {
 		lasting := calm >= time.Minute && long*c.message[k] <= min(roomy, allowed)
 		plain := fell && lately*c.message[k] <= fallenFits
@@ -375,15 +408,17 @@ func (c *Controller) deeper(d *Decision) (int, Reason) {
 	return d.Rung, Recovering
 }
 
-// saturate says whether the ladder is at its end: messages are late at the rail
-// and have been for a while. It ends when the rail is left, or when nothing is
-// late and the rail carries all that arrives, shed messages too.
-func (c *Controller) saturate(d *Decision, dt time.Duration) {
+// saturate says whether the ladder is at its end: messages are late at the rail,
+// have been for a while, and will be for longer. It ends when the rail is left,
+// or when nothing is late and the rail carries all that arrives, shed messages
+// too.
+func (c *Controller) saturate(d *Decision, backlog float64, dt time.Duration) {
 	delay := d.Delay.Seconds()
-	if d.Rung == d.BestEffort && delay > c.target {
-		c.late += dt
-	} else {
+	switch late := d.Rung == d.BestEffort && delay > c.target; {
+	case !late:
 		c.late = 0
+	case backlog > max(longCatch.Seconds(), c.target)*c.spare(d):
+		c.late += dt
 	}
 	switch {
 	case c.late >= stillLate:
@@ -395,4 +430,15 @@ func (c *Controller) saturate(d *Decision, dt time.Duration) {
 	if d.Saturated && (d.Reason == Rail || d.Reason == Steady || d.Reason == Recovering) {
 		d.Reason = Saturated
 	}
+}
+
+// spare is what the rung in force carries beyond what arrives now, in messages a
+// second, negative where it does not carry that. The rate of the last moment
+// counts where it is below λ: what came at once is in the backlog by now.
+func (c *Controller) spare(d *Decision) float64 {
+	carried := 1 / c.message[d.Rung]
+	if rate := c.settled.rate(enough); rate > 0 {
+		carried = min(carried, rate)
+	}
+	return carried - min(d.Rate, c.arrived.rate(fast))
 }

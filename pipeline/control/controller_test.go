@@ -32,3 +32,21 @@ func TestNewRefuses(t *testing.T) {
 		t.Errorf("got %v, want a word about SWEET_TARGET_AGE", err)
 	}
 }
+
+// TestArriving leaves the backlog out: it is gone some time, what arrives is not.
+func TestArriving(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		d    control.Decision
+		want float64
+	}{
+		{"nothing", control.Decision{}, 0},
+		{"arrivals alone", control.Decision{Rate: 500, Load: 500, Utilization: 0.4}, 0.4},
+		{"a backlog nine times as large", control.Decision{Rate: 500, Drain: 4500, Load: 5000, Utilization: 4}, 0.4},
+		{"costs that were told too low", control.Decision{Rate: 500, Drain: 500, Correction: 0.5, Load: 1500, Utilization: 1.2}, 0.6},
+	} {
+		if got := tt.d.Arriving(); math.Abs(got-tt.want) > 1e-12 {
+			t.Errorf("%s: got %v, want %v", tt.name, got, tt.want)
+		}
+	}
+}

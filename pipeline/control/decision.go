@@ -7,7 +7,7 @@ import "time"
 type Decision struct {
 	Rung       int    `json:"rung"`           // for standard rows
 	BestEffort int    `json:"best_effort"`    // for best-effort rows: the highest usable rung
-	Saturated  bool   `json:"saturated"`      // at the highest usable rung and still late: more replicas are needed
+	Saturated  bool   `json:"saturated"`      // at the highest usable rung, late, and not about to catch up: more replicas are needed
 	Shed       bool   `json:"shed,omitempty"` // best-effort messages go to the dead letters
 	Reason     Reason `json:"reason"`         // why it is this rung
 
@@ -17,6 +17,16 @@ type Decision struct {
 	Load        float64       `json:"load"`        // (λ + drain)·(1 + u), messages a second
 	Utilization float64       `json:"utilization"` // the share of the device's time that the load takes at Rung; more than 1 cannot be carried
 	Delay       time.Duration `json:"delay"`       // the age of the oldest message, or the time that the backlog takes if that is less
+}
+
+// Arriving is the share of the device's time that what arrives takes at Rung,
+// whatever has to be drained besides: more than 1 cannot be carried. It is what a
+// number of replicas should follow.
+func (d Decision) Arriving() float64 {
+	if d.Load <= 0 {
+		return 0
+	}
+	return d.Utilization * (d.Rate / (d.Rate + d.Drain))
 }
 
 // A Reason says why a [Decision] has the rung that it has. The set is closed:
@@ -34,7 +44,7 @@ const (
 
 	Steady     Reason = "steady"     // the rung suits the load
 	Recovering Reason = "recovering" // a deeper rung would do; waiting to be sure
-	Rail       Reason = "rail"       // a cheaper rung is wanted, but the evidence allows none; not late
+	Rail       Reason = "rail"       // a cheaper rung is wanted, but the evidence allows none; not late, or soon no more
 	Saturated  Reason = "saturated"  // late at the rail, or only just not late there
 
 	WarmUp    Reason = "warmup"     // costs or rate were not known until now: the highest usable rung, and then the first choice

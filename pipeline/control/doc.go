@@ -34,10 +34,12 @@
 //
 // The wanted rung is not always taken. A cheaper one is taken at once where the
 // rung in force cannot carry the load or messages get late, else once in half a
-// minute. A deeper one is taken where it would have carried the load with room to
-// spare: of the last ten seconds if the load has clearly fallen, at most once a
-// minute, else of the last minute. A load that a rung fell behind although it should have carried it is
-// tried again after one minute, then two, four and so on (see the type failure).
+// minute; of a target age beyond 15 s a part is spent first. A deeper one is taken
+// where it would have carried the load with room to spare: of the last ten seconds
+// if the load has clearly fallen and falls no more, at most once a minute, else of
+// the last minute. A load that a rung fell behind although it should have carried
+// it is tried again after one minute, then two, four and so on (see the type
+// failure).
 //
 // # What is not obvious
 //

@@ -16,12 +16,12 @@ import (
 var worlds = flag.Int("worlds", 60, "random worlds in each property test")
 
 // random returns a random worker: any ladder, 20 to 10,000 messages a second at
-// full depth, targets from a quarter of a second to a quarter of a minute, any
+// full depth, targets from a quarter of a second to two minutes, any
 // mix of tiers.
 func random(t *testing.T, r *rand.Rand) *world {
 	t.Helper()
 	cfg := goodConfig()
-	cfg.TargetAge = time.Duration(250*math.Pow(60, r.Float64())) * time.Millisecond
+	cfg.TargetAge = time.Duration(250*math.Pow(480, r.Float64())) * time.Millisecond
 	ladder := []string{"bundled", "even", "two"}[r.IntN(3)]
 	w, err := newWorld(cfg, ladder, 20*math.Pow(500, r.Float64()))
 	if err != nil {
