@@ -55,7 +55,7 @@ func (l *loop) admission(now time.Time) schedule.Admission {
 	}
 	for _, r := range l.queue {
 		a.Rows = append(a.Rows, schedule.Row{
-			Tokens: len(r.tokens), Came: r.received, Deadline: r.deadline, BestEffort: r.tier == BestEffort,
+			Tokens: len(r.tokens), Came: r.came, Deadline: r.deadline, BestEffort: r.tier == BestEffort,
 		})
 	}
 	l.window = a.Rows

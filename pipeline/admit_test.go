@@ -53,6 +53,34 @@ func TestAdmissionOrder(t *testing.T) {
 	})
 }
 
+// TestADeadlineIsHeededUnderABacklog has a row with a deadline far back in a
+// backlog in which every row has waited for many passes. It goes before those that
+// came to the window before it.
+func TestADeadlineIsHeededUnderABacklog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newShelf()
+		r := newRig(t, s, func(c *Config, _ *Parts) { c.MaxTokens, c.BatchTokens = 4, 128 })
+		line := schedule.Line{Base: 0.5, PerToken: 0.5 / 128} // a full run takes 1 s
+		r.script.costs = []schedule.Line{line, line, line}
+		if err := r.Warm(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		backlog := slices.Repeat([]Message{{Value: []byte("9 no")}}, 5*chunk)
+		backlog[1240] = Message{ // of the last chunk
+			Value:   []byte("8 no"),
+			Headers: []Header{{"sweet-deadline", []byte(time.Now().Add(38500 * time.Millisecond).Format(time.RFC3339Nano))}},
+		}
+		s.putMessages(backlog...)
+		if err := r.runUntil(t, 5*chunk); err != nil {
+			t.Fatal(err)
+		}
+		at := slices.IndexFunc(r.sink.kept, func(res Result) bool { return string(res.Message.Value) == "8 no" })
+		if at < 0 || at >= 1216 {
+			t.Errorf("the row with the deadline was answered as number %d, want it in a run before that of its neighbors, the 39th", at)
+		}
+	})
+}
+
 // TestAMissedDeadlineHurriesNobody has rows that came too late keep the order of
 // the others, and wait for company at the second stage like them.
 func TestAMissedDeadlineHurriesNobody(t *testing.T) {

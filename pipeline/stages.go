@@ -139,6 +139,10 @@ func (l *loop) enqueue(rows []*row, open bool) {
 	if l.closed = !open; l.closed {
 		l.dropAudits()
 	}
+	now := time.Now()
+	for _, r := range rows {
+		r.came = now
+	}
 	l.queue = append(l.queue, rows...)
 	n := tokens(rows)
 	l.queued += n

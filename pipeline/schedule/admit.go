@@ -17,7 +17,7 @@ type Admission struct {
 // A Row waits to be admitted.
 type Row struct {
 	Tokens     int
-	Came       time.Time
+	Came       time.Time // to the window; before, under a backlog, all rows have waited for long
 	Deadline   time.Time // zero where there is none
 	BestEffort bool      // others go before it
 }

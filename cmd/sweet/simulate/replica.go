@@ -232,6 +232,7 @@ func (r *replica) takeIn() {
 			r.publish(1, m.at)
 			continue
 		}
+		m.came = r.now
 		r.window = append(r.window, m)
 		r.queued += int(m.tokens)
 	}
