@@ -37,6 +37,7 @@ type audits struct {
 	worker  string
 	ladder  string        // its digest, under which the alarm is found
 	raised  chan struct{} // poked when there is an alarm to share; closed when there will be none
+	once    *remembrance  // belongs to the goroutine of prepare
 
 	heard   chan struct{} // closed when known
 	cheaper int           // rungs of the ladder below full depth
@@ -62,7 +63,7 @@ func newAudits(c *choice, parts *Parts, alarmEvery int) (*audits, error) {
 	}
 	a := &audits{
 		choice: c, metrics: parts.Metrics, log: parts.Logger, state: parts.State, worker: parts.Worker, ladder: parts.LadderDigest,
-		raised: make(chan struct{}, 1), heard: make(chan struct{}), cheaper: n - 1, evidence: e,
+		raised: make(chan struct{}, 1), once: newRemembrance(rememberedAudits), heard: make(chan struct{}), cheaper: n - 1, evidence: e,
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -131,6 +131,9 @@ func (p *Pipeline) prepareChunk(ms []*Message, received time.Time) (rows []*row,
 			dead = append(dead, DeadLetter{Message: m, Reason: Shed, Err: errShed})
 			continue
 		}
+		if r.audited {
+			p.audits.once.add(m.ID) // that of a row which is shed would not be audited, and may come again
+		}
 		rows = append(rows, r)
 	}
 	return rows, dead
@@ -149,8 +152,9 @@ func tokens(rows []*row) int {
 var errShed = errors.New("shed: the worker is overloaded, and the message is of the tier best-effort")
 
 // audited reports whether the row of m is to run to full depth after its answer.
+// One that is read again after that is answered as any other.
 func (p *Pipeline) audited(m *Message, t Tier) bool {
-	return p.audits != nil && t != Strict && control.Audited(m.ID, p.parts.Control.AuditRate)
+	return p.audits != nil && t != Strict && control.Audited(m.ID, p.parts.Control.AuditRate) && !p.audits.once.knows(m.ID)
 }
 
 func (p *Pipeline) prepareMessage(m *Message) (*row, *poison) {

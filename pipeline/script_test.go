@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -203,7 +204,8 @@ func (s *shelf) put(values ...string) {
 
 func (s *shelf) putMessage(m Message) { s.putMessages(m) }
 
-// putMessages adds messages, so that one fetch may take them all.
+// putMessages adds messages, so that one fetch may take them all. One that has an
+// id keeps it, as a message does that is read again.
 func (s *shelf) putMessages(ms ...Message) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -217,7 +219,7 @@ func (s *shelf) putMessages(ms ...Message) {
 func (s *shelf) add(m Message) {
 	m.Origin = Origin{Cluster: "c", Topic: "texts", Offset: int64(len(s.messages) + s.read), Time: time.Now()}
 	id := strconv.FormatInt(m.Origin.Offset, 10) + ":" + string(m.Value)
-	m.ID = id
+	m.ID = cmp.Or(m.ID, id)
 	s.messages = append(s.messages, NewMessage(m, func() bool {
 		s.mu.Lock()
 		defer s.mu.Unlock()

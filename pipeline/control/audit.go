@@ -7,8 +7,8 @@ import "math"
 // two can be compared. Share is in [0, 1]; 0 means none and 1 all.
 //
 // The choice depends on the ID and nothing else. It is the same in every
-// worker and after every restart, so a message that is read again is not given
-// a second chance; it cannot follow the text, its length, the load or the rung,
+// worker and after every restart, so a message that was not chosen is not given
+// a second chance when it is read again; it cannot follow the text, its length, the load or the rung,
 // so the audited messages stand for all; and what is audited at one share is
 // audited at every larger one. Messages without an ID of their own share one
 // fate.

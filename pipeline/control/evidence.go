@@ -30,6 +30,11 @@ import (
 // alarms, with S the sum over all of them: an alarm of any for every A audits of
 // all.
 //
+// A message counts once, however often it is read: its second audit would show
+// what is known. So the caller must not tell of it again, not even after
+// everything has started again at 0, and messages that several workers audit, as
+// after a rebalance, must be few.
+//
 // Everything starts again at 0 after an alarm, after one heard from another
 // worker, and after a clearing. It must: the process over all rungs holds the
 // rows of those withdrawn, and would soon blame the rest for them. It never
@@ -79,10 +84,11 @@ func NewEvidence(rungs int, epsilon float64, alarmEvery int) (*Evidence, error) 
 	}, nil
 }
 
-// Observe takes one audit: whether the answer of a row that was admitted under
-// the given rung of the ladder agrees with full depth's. If that raises an alarm,
-// it withdraws the alarm's rung and all cheaper ones and returns true. The
-// caller fills in the alarm's time and worker.
+// Observe takes one audit, of a message that it was told nothing of before:
+// whether the answer of a row that was admitted under the given rung of the
+// ladder agrees with full depth's. If that raises an alarm, it withdraws the
+// alarm's rung and all cheaper ones and returns true. The caller fills in the
+// alarm's time and worker.
 func (e *Evidence) Observe(rung int, agree bool) (Alarm, bool) {
 	differs := rung > 0 && !agree
 	d := 0
