@@ -18,35 +18,44 @@ import (
 
 // A memory is a State that several pipelines may share.
 type memory struct {
-	mu      sync.Mutex
-	record  []byte
-	refuses bool          // what it is asked
-	changed chan struct{} // closed at the next change
+	mu       sync.Mutex
+	record   []byte
+	revision uint64
+	refuses  bool          // what it is asked
+	changed  chan struct{} // closed at the next change
 }
 
 func newMemory() *memory { return &memory{changed: make(chan struct{})} }
 
-func (m *memory) set(record []byte) {
+func (m *memory) set(record []byte) (revision uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.record = record
+	m.revision++
 	close(m.changed)
 	m.changed = make(chan struct{})
+	return m.revision
 }
 
 func (m *memory) get() (record []byte, changed <-chan struct{}) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.record, m.changed
+	record, _, changed = m.look()
+	return record, changed
 }
 
-func (m *memory) Follow(ctx context.Context, heard func([]byte)) error {
+// look returns the record with its revision.
+func (m *memory) look() (record []byte, revision uint64, changed <-chan struct{}) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.record, m.revision, m.changed
+}
+
+func (m *memory) Follow(ctx context.Context, heard func([]byte, uint64)) error {
 	if m.refuses {
 		return fmt.Errorf("asking: %w", ErrNoState)
 	}
 	for {
-		record, changed := m.get()
-		heard(record)
+		record, revision, changed := m.look()
+		heard(record, revision)
 		select {
 		case <-changed:
 		case <-ctx.Done():
@@ -55,15 +64,15 @@ func (m *memory) Follow(ctx context.Context, heard func([]byte)) error {
 	}
 }
 
-func (m *memory) Update(_ context.Context, change func([]byte) []byte) error {
+func (m *memory) Update(_ context.Context, change func([]byte) []byte) (uint64, error) {
 	if m.refuses {
-		return ErrNoState
+		return 0, ErrNoState
 	}
-	record, _ := m.get()
+	record, revision, _ := m.look()
 	if changed := change(record); changed != nil {
-		m.set(changed)
+		revision = m.set(changed)
 	}
-	return nil
+	return revision, nil
 }
 
 // watched changes a rig so that all messages but strict ones are audited.
@@ -229,7 +238,9 @@ func TestWhatOthersWithdrewMustBeKnownFirst(t *testing.T) {
 	}{
 		{"nothing is withdrawn", "", newMemory(), 2},
 		{"no state is kept", "", &memory{refuses: true}, 2},
+		{"an alarm of the last rung", alarmOf(2), newMemory(), 1},
 		{"an alarm that cannot be read", "{", newMemory(), 0},
+		{"an alarm of a rung beyond the ladder", alarmOf(3), newMemory(), 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if tt.record != "" {
@@ -291,8 +302,8 @@ func TestAWorkerWhoseAlarmIsRefusedSaysSoOnce(t *testing.T) {
 // readOnly is a memory that refuses to be written.
 type readOnly struct{ *memory }
 
-func (readOnly) Update(context.Context, func([]byte) []byte) error {
-	return fmt.Errorf("writing: %w", ErrNoState)
+func (readOnly) Update(context.Context, func([]byte) []byte) (uint64, error) {
+	return 0, fmt.Errorf("writing: %w", ErrNoState)
 }
 
 // TestAgreementIsShownOfTheEvidenceThatCounts has audits that disagree until

@@ -36,7 +36,7 @@ import (
 // after a rebalance, must be few.
 //
 // Everything starts again at 0 after an alarm, after one heard from another
-// worker, and after a clearing. It must: the process over all rungs holds the
+// worker, and after a clearing, of some rungs or of all. It must: the process over all rungs holds the
 // rows of those withdrawn, and would soon blame the rest for them. It never
 // starts again for another reason. A change of rung least of all: the delay
 // until a change is seen would begin anew each time.
@@ -107,27 +107,22 @@ func (e *Evidence) Observe(rung int, agree bool) (Alarm, bool) {
 		return Alarm{}, false
 	}
 	alarm := Alarm{Rung: rung, Audits: e.recent.Audits(), Disagreements: e.recent.Disagreed}
-	e.Withdraw(rung)
+	e.restart(rung - 1)
 	return alarm, true
 }
 
-// Withdraw withdraws a rung and all cheaper ones, for an alarm heard from
-// elsewhere. Full depth always stays: a rung below 1 is taken for 1. If the rung
-// is withdrawn already, or the ladder ends before it, nothing changes.
-func (e *Evidence) Withdraw(rung int) {
-	if rung = max(rung, 1); rung <= e.usable {
-		e.usable = rung - 1
-		e.restart()
+// Allow makes the rungs up to usable, and no cheaper ones, usable: what an alarm
+// heard from elsewhere leaves, or an operator gives back. Full depth always stays,
+// and the ladder has an end: usable is taken for the nearest rung that there is.
+// Where that is what holds already, nothing changes.
+func (e *Evidence) Allow(usable int) {
+	if usable = min(max(usable, 0), len(e.own)); usable != e.usable {
+		e.restart(usable)
 	}
 }
 
-// Clear makes every rung usable again, as an operator may.
-func (e *Evidence) Clear() {
-	e.usable = len(e.own)
-	e.restart()
-}
-
-func (e *Evidence) restart() {
+func (e *Evidence) restart(usable int) {
+	e.usable = usable
 	e.all = process{}
 	clear(e.own)
 	e.recent = Tally{}

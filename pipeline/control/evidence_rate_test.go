@@ -77,7 +77,7 @@ func TestFalseAlarmsAreRare(t *testing.T) {
 					_, raised = audit(e, random, m.next(random, e.Usable()), tt.epsilon)
 				}
 				if e.Usable() == 0 {
-					e.Clear()
+					e.Allow(m.rungs - 1)
 				}
 			}
 			mean, deviation := moments(gaps)
@@ -147,7 +147,7 @@ func delay(t *testing.T, m mover, epsilon float64, history int, risk float64, ra
 	e := newEvidence(t, m.rungs, epsilon, 10_000)
 	for range history {
 		if _, raised := audit(e, random, m.next(random, e.Usable()), risk); raised {
-			e.Clear() // a false alarm, which an operator would answer so
+			e.Allow(m.rungs - 1) // a false alarm, which an operator would answer so
 		}
 	}
 	for n := 1; ; n++ {

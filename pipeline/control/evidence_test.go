@@ -102,32 +102,35 @@ func TestAnAlarmWithdrawsItsRungAndCheaperOnes(t *testing.T) {
 	if alarm := raiseAlarm(t, e, 1); alarm.Rung != 1 || e.Usable() != 0 {
 		t.Errorf("after an alarm of rung %v: got rung %v usable, want full depth", alarm.Rung, e.Usable())
 	}
-	e.Clear()
+	e.Allow(5)
 	if got := e.Usable(); got != 5 || e.Recent() != (control.Tally{}) {
 		t.Errorf("once cleared: got rung %v usable and %+v, want 5 and nothing", got, e.Recent())
 	}
 }
 
-func TestAnAlarmHeardFromElsewhere(t *testing.T) {
+func TestWhatIsAllowedFromElsewhere(t *testing.T) {
 	tests := []struct {
-		name   string
-		rungs  []int // of the alarms, in order
-		usable int
-		kept   bool // the evidence goes on
+		name    string
+		allowed []int // in order
+		usable  int
+		kept    bool // the evidence goes on
 	}{
-		{"withdraws its rung and cheaper ones", []int{3}, 2, false},
-		{"of the cheapest rung withdraws that one", []int{5}, 4, false},
-		{"never withdraws full depth", []int{0}, 0, false},
-		{"of a rung that no ladder has is taken for 1", []int{-4}, 0, false},
-		{"of a lower rung withdraws more", []int{4, 2}, 1, false},
-		{"beyond the ladder changes nothing", []int{6}, 5, true},
+		{"fewer rungs", []int{2}, 2, false},
+		{"all but the cheapest", []int{4}, 4, false},
+		{"full depth alone", []int{0}, 0, false},
+		{"less than full depth is full depth", []int{-4}, 0, false},
+		{"fewer and then fewer still", []int{3, 1}, 1, false},
+		{"fewer and then more", []int{1, 3}, 3, false},
+		{"fewer and then all", []int{1, 5}, 5, false},
+		{"all, as before", []int{5}, 5, true},
+		{"more than the ladder has", []int{6}, 5, true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			e := newEvidence(t, 6, 0.02, 10_000)
 			e.Observe(1, false)
-			for _, rung := range tt.rungs {
-				e.Withdraw(rung)
+			for _, usable := range tt.allowed {
+				e.Allow(usable)
 			}
 			if got := e.Usable(); got != tt.usable {
 				t.Errorf("got rung %v usable, want %v", got, tt.usable)
@@ -139,11 +142,11 @@ func TestAnAlarmHeardFromElsewhere(t *testing.T) {
 	}
 	t.Run("again changes nothing", func(t *testing.T) {
 		e := newEvidence(t, 6, 0.02, 10_000)
-		e.Withdraw(3)
+		e.Allow(2)
 		e.Observe(1, false)
 		before := e.Strength()
-		for _, rung := range []int{3, 4, 5} {
-			e.Withdraw(rung)
+		for range 3 {
+			e.Allow(2)
 		}
 		if got := e.Strength(); got != before || got == 0 || e.Usable() != 2 {
 			t.Errorf("got strength %v, then %v, and rung %v usable, want no change and 2", before, got, e.Usable())
@@ -179,7 +182,7 @@ func TestALadderOfFullDepthAlone(t *testing.T) {
 			t.Fatalf("got alarm %+v, want none", alarm)
 		}
 	}
-	e.Withdraw(1)
+	e.Allow(1)
 	if e.Usable() != 0 || e.Strength() != 0 {
 		t.Errorf("got rung %v usable and strength %v, want 0 and 0", e.Usable(), e.Strength())
 	}
@@ -255,13 +258,15 @@ func playEvidence(t *testing.T, rungs int, epsilon float64, alarmEvery int, even
 	for i, b := range events {
 		switch b {
 		case 255:
-			e.Clear()
-			p.restart(rungs - 1)
+			e.Allow(rungs - 1)
+			if p.usable != rungs-1 {
+				p.restart(rungs - 1)
+			}
 		case 254:
-			rung := i % (rungs + 2)
-			e.Withdraw(rung)
-			if max(rung, 1) <= p.usable {
-				p.restart(max(rung, 1) - 1)
+			usable := i%(rungs+2) - 1
+			e.Allow(usable)
+			if usable = min(max(usable, 0), rungs-1); usable != p.usable {
+				p.restart(usable)
 			}
 		default:
 			d := 0.0

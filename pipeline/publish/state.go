@@ -28,14 +28,15 @@ func (j *JetStream) State(bucket, key string, log *slog.Logger) *State {
 }
 
 // Follow calls heard with the record as it is, and then whenever it has
-// changed; nil means that there is none. It returns when ctx ends, and before
-// only with [pipeline.ErrNoState]. A server that does not answer is asked again and again.
-func (s *State) Follow(ctx context.Context, heard func(record []byte)) error {
+// changed; nil means that there is none. Its revision is the bucket's. It returns
+// when ctx ends, and before only with [pipeline.ErrNoState]. A server that does
+// not answer is asked again and again.
+func (s *State) Follow(ctx context.Context, heard func(record []byte, revision uint64)) error {
 	ever := false // heard of
 	for told := false; ; {
-		err := s.follow(ctx, ever, func(record []byte) {
+		err := s.follow(ctx, ever, func(record []byte, revision uint64) {
 			ever = true
-			heard(record)
+			heard(record, revision)
 		})
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -65,7 +66,7 @@ var errReconnected = errors.New("the connection was lost and is there again")
 // follow is one watch. A record that was heard of before and is not there now was
 // lost with its bucket: who deletes one leaves a mark. What it said still holds
 // then, so nothing is told.
-func (s *State) follow(ctx context.Context, ever bool, heard func(record []byte)) error {
+func (s *State) follow(ctx context.Context, ever bool, heard func(record []byte, revision uint64)) error {
 	again := s.j.nc.StatusChanged(nats.CONNECTED)
 	defer s.j.nc.RemoveStatusListener(again)
 	ctx, answered, end := s.refusable(ctx)
@@ -93,14 +94,14 @@ func (s *State) follow(ctx context.Context, ever bool, heard func(record []byte)
 				case ever:
 					s.log.WarnContext(ctx, "the shared state is gone and was not deleted: what it said still holds here", slog.String("bucket", s.bucket))
 				default:
-					heard(nil)
+					heard(nil, 0)
 				}
 			case e.Operation() == jetstream.KeyValuePut:
 				found = true
-				heard(e.Value())
+				heard(value(e), e.Revision())
 			default:
 				found = true
-				heard(nil)
+				heard(nil, e.Revision())
 			}
 		case <-again:
 			return errReconnected
@@ -110,10 +111,14 @@ func (s *State) follow(ctx context.Context, ever bool, heard func(record []byte)
 	}
 }
 
+// value returns the record that e holds. One without a byte is there all the same.
+func value(e jetstream.KeyValueEntry) []byte { return append([]byte{}, e.Value()...) }
+
 // Update replaces the record by what change makes of it, nil being none, as if
 // no other worker did so meanwhile: it asks change again where one did. Where
-// change returns nil, the record stays as it is.
-func (s *State) Update(ctx context.Context, change func(record []byte) []byte) error {
+// change returns nil, the record stays as it is. It returns the revision of what
+// it leaves.
+func (s *State) Update(ctx context.Context, change func(record []byte) []byte) (uint64, error) {
 	ctx, _, end := s.refusable(ctx)
 	defer end()
 	kv, err := s.open(ctx)
@@ -123,29 +128,29 @@ func (s *State) Update(ctx context.Context, change func(record []byte) []byte) e
 		entry, getErr := kv.Get(ctx, s.key)
 		switch {
 		case getErr == nil:
-			record, revision = entry.Value(), entry.Revision()
+			record, revision = value(entry), entry.Revision()
 		case !errors.Is(getErr, jetstream.ErrKeyNotFound):
-			return s.explain(ctx, fmt.Errorf("reading key %s: %w", s.key, getErr))
+			return 0, s.explain(ctx, fmt.Errorf("reading key %s: %w", s.key, getErr))
 		}
 		changed := change(record)
 		if changed == nil {
-			return nil
+			return revision, nil
 		}
 		if revision == 0 {
-			_, err = kv.Create(ctx, s.key, changed)
+			revision, err = kv.Create(ctx, s.key, changed)
 		} else {
-			_, err = kv.Update(ctx, s.key, changed, revision)
+			revision, err = kv.Update(ctx, s.key, changed, revision)
 		}
 		switch {
 		case err == nil:
-			return nil
+			return revision, nil
 		case errors.Is(err, jetstream.ErrKeyExists), errors.Is(err, jetstream.ErrKeyRevisionMismatch): // somebody was faster
 			err = nil
 		default:
 			err = s.explain(ctx, fmt.Errorf("writing key %s: %w", s.key, err))
 		}
 	}
-	return err
+	return 0, err
 }
 
 // open finds the bucket, or makes it.

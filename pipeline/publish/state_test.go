@@ -23,7 +23,12 @@ func follow(t *testing.T, s *State) (heard <-chan string, ended <-chan error) {
 	ctx, stop := context.WithCancel(t.Context())
 	var done sync.WaitGroup
 	done.Go(func() {
-		end <- s.Follow(ctx, func(record []byte) {
+		var last uint64
+		end <- s.Follow(ctx, func(record []byte, revision uint64) {
+			if revision < last {
+				t.Errorf("revision %d comes after %d", revision, last)
+			}
+			last = revision
 			if record == nil {
 				texts <- "none"
 				return
@@ -55,7 +60,7 @@ func set(t *testing.T, s *State, to string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	if err := s.Update(ctx, func([]byte) []byte { return []byte(to) }); err != nil {
+	if _, err := s.Update(ctx, func([]byte) []byte { return []byte(to) }); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -170,7 +175,7 @@ func TestUpdatesOfSeveralWorkersAllCount(t *testing.T) {
 		s := open(t, config(h.url())).State("shared", "count", slog.New(slog.DiscardHandler))
 		all.Go(func() {
 			for range each {
-				err := s.Update(t.Context(), func(record []byte) []byte {
+				_, err := s.Update(t.Context(), func(record []byte) []byte {
 					n, _ := strconv.Atoi(string(record)) // 0 at first
 					return strconv.AppendInt(nil, int64(n+1), 10)
 				})
@@ -190,11 +195,80 @@ func TestAnUpdateMayLeaveTheRecord(t *testing.T) {
 	h.stream(t, nil)
 	s := open(t, config(h.url())).State("shared", "key", slog.New(slog.DiscardHandler))
 	set(t, s, "kept")
-	if err := s.Update(t.Context(), func([]byte) []byte { return nil }); err != nil {
+	if _, err := s.Update(t.Context(), func([]byte) []byte { return nil }); err != nil {
 		t.Fatal(err)
 	}
 	heard, _ := follow(t, s)
 	await(t, heard, "kept")
+}
+
+// TestAnUpdateIsHeardUnderItsRevision has a record made, changed, left, deleted
+// and made again.
+func TestAnUpdateIsHeardUnderItsRevision(t *testing.T) {
+	h := newHost(t, nil)
+	h.stream(t, nil)
+	s := open(t, config(h.url())).State("shared", "key", slog.New(slog.DiscardHandler))
+	type told struct {
+		record   string
+		none     bool
+		revision uint64
+	}
+	heard := make(chan told, 100)
+	ctx, stop := context.WithTimeout(t.Context(), patience)
+	var done sync.WaitGroup
+	done.Go(func() {
+		_ = s.Follow(ctx, func(record []byte, revision uint64) { heard <- told{string(record), record == nil, revision} })
+	})
+	t.Cleanup(func() { stop(); done.Wait() })
+	next := func() told {
+		t.Helper()
+		select {
+		case got := <-heard:
+			return got
+		case <-ctx.Done():
+			t.Fatal("nothing is heard")
+			return told{}
+		}
+	}
+	update := func(change func([]byte) []byte) uint64 {
+		t.Helper()
+		revision, err := s.Update(ctx, change)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return revision
+	}
+	put := func(text string) uint64 { return update(func([]byte) []byte { return []byte(text) }) }
+
+	if got, want := next(), (told{none: true}); got != want {
+		t.Errorf("heard %+v at first, want %+v", got, want)
+	}
+	last := uint64(0)
+	for _, text := range []string{"one", "two", ""} {
+		revision := put(text)
+		if got, want := next(), (told{text, false, revision}); got != want || revision <= last {
+			t.Errorf("heard %+v after revision %d, want %+v", got, last, want)
+		}
+		last = revision
+	}
+	if got := update(func([]byte) []byte { return nil }); got != last {
+		t.Errorf("revision %d of a record that is left, want %d", got, last)
+	}
+	_, js := h.admin(t)
+	kv, err := js.KeyValue(ctx, "shared")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := kv.Delete(ctx, "key"); err != nil {
+		t.Fatal(err)
+	}
+	gone := next()
+	if !gone.none || gone.revision <= last {
+		t.Errorf("heard %+v, want the end of revision %d", gone, last)
+	}
+	if got, want := put("again"), next(); want != (told{"again", false, got}) || got <= gone.revision {
+		t.Errorf("heard %+v under revision %d, after %d", want, got, gone.revision)
+	}
 }
 
 // limited starts a server whose user may publish results, ask for their stream,
@@ -222,7 +296,7 @@ func TestAStateThatMayBeReadOnlySaysSo(t *testing.T) {
 	s := open(t, config(h.url())).State("shared", "key", slog.New(slog.DiscardHandler))
 	heard, _ := follow(t, s)
 	await(t, heard, "none")
-	err := s.Update(t.Context(), func([]byte) []byte { return []byte("x") })
+	_, err := s.Update(t.Context(), func([]byte) []byte { return []byte("x") })
 	if !errors.Is(err, pipeline.ErrNoState) || !strings.Contains(err.Error(), "$KV.shared.key") {
 		t.Errorf("got %v, want %v and what is not allowed", err, pipeline.ErrNoState)
 	}
