@@ -10,6 +10,8 @@ import (
 	"time"
 	"unicode"
 
+	kafka "github.com/segmentio/kafka-go"
+
 	"sweetspot/pipeline"
 )
 
@@ -55,6 +57,14 @@ const (
 	ReadCommitted   Isolation = "read_committed"
 	ReadUncommitted Isolation = "read_uncommitted"
 )
+
+// level is i as Kafka's requests have it.
+func (i Isolation) level() kafka.IsolationLevel {
+	if i == ReadCommitted {
+		return kafka.ReadCommitted
+	}
+	return kafka.ReadUncommitted
+}
 
 // DLQ says where dead letters go: "kafka:TOPIC", or Drop.
 type DLQ string

@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"fmt"
 	"strconv"
 	"testing"
 	"time"
@@ -103,6 +104,87 @@ func TestArrivalsAreWhatComesAfterTheAssignment(t *testing.T) {
 	w.awaitBacklog(t, func(later pipeline.Backlog) bool {
 		return later.Arrived == 42 && later.Messages == 143 && later.Heard.After(b.Heard)
 	})
+}
+
+// openTransaction writes n records to partition 0 and leaves their transaction
+// open until the returned function commits it.
+func openTransaction(t *testing.T, c *kfake.Cluster, n int) (commit func()) {
+	t.Helper()
+	cl := newClient(t, c, kgo.TransactionalID("x"))
+	if err := cl.BeginTransaction(); err != nil {
+		t.Fatal(err)
+	}
+	produce(t, cl, 0, n)
+	return func() {
+		t.Helper()
+		if err := cl.EndTransaction(limited(t), kgo.TryCommit); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestAnOpenTransactionIsBacklogWhereItIsRead has 10 records before an open
+// transaction of 5 and 10 more after its begin: with read_committed none of the
+// 15 may be read, so they are no backlog, no lag, and have not arrived.
+func TestAnOpenTransactionIsBacklogWhereItIsRead(t *testing.T) {
+	const before, inside, after, marker = 10, 5, 10, 1
+	for isolation, want := range map[Isolation]struct{ waiting, arrives int64 }{
+		ReadCommitted:   {before, inside + after + marker},
+		ReadUncommitted: {before + inside + after, marker},
+	} {
+		for _, tt := range []struct {
+			name  string
+			holds int // messages, beyond which nothing is fetched and the ends are asked for
+		}{
+			{"heard by fetching", 1000},
+			{"asked for", 5},
+		} {
+			t.Run(fmt.Sprintf("%s, ends are %s", isolation, tt.name), func(t *testing.T) {
+				c := newCluster(t, 1)
+				produce(t, newClient(t, c), 0, before)
+				commit := openTransaction(t, c, inside)
+				produce(t, newClient(t, c), 0, after)
+				w := startWorker(t, c, func(cfg *Config, in *Intake, _ *Parts, _ *tuning) { cfg.Isolation, in.InFlight = isolation, tt.holds })
+				w.take(t, 5)
+				first := w.awaitBacklog(t, func(b pipeline.Backlog) bool { return !b.Heard.IsZero() })
+				b := w.awaitBacklog(t, func(b pipeline.Backlog) bool { return b.Heard.After(first.Heard) })
+				if b.Messages != want.waiting || b.Arrived != 0 {
+					t.Errorf("backlog %d, arrived %d; want %d and 0", b.Messages, b.Arrived, want.waiting)
+				}
+				w.awaitLag(t, 0, float64(want.waiting))
+				commit()
+				w.awaitBacklog(t, func(b pipeline.Backlog) bool { return b.Arrived == want.arrives })
+			})
+		}
+	}
+}
+
+// TestAnOpenTransactionBehindTheLastMessageIsNoLoad settles all that may be
+// read.
+func TestAnOpenTransactionBehindTheLastMessageIsNoLoad(t *testing.T) {
+	c := newCluster(t, 1)
+	produce(t, newClient(t, c), 0, 10)
+	openTransaction(t, c, 5)
+	w := startWorker(t, c)
+	settle(w.take(t, 10)...)
+	w.awaitLag(t, 0, 0)
+	if b := w.Backlog(); b.Messages != 0 || !b.Oldest.IsZero() || b.Stalled {
+		t.Errorf("got %+v, want no messages, no oldest and no stall", b)
+	}
+}
+
+// TestAStartAtTheEndReadsTheOpenTransaction as any consumer does that has
+// auto.offset.reset=latest.
+func TestAStartAtTheEndReadsTheOpenTransaction(t *testing.T) {
+	for isolation, want := range map[Isolation]int64{ReadCommitted: 10, ReadUncommitted: 15} {
+		t.Run(string(isolation), func(t *testing.T) {
+			c := newCluster(t, 1)
+			produce(t, newClient(t, c), 0, 10)
+			openTransaction(t, c, 5)
+			startWorker(t, c, latest, func(cfg *Config, _ *Intake, _ *Parts, _ *tuning) { cfg.Isolation = isolation })
+			awaitCommit(t, c, 0, want)
+		})
+	}
 }
 
 func TestABrokerThatRefusesToBeReadStallsTheBacklog(t *testing.T) {

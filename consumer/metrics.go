@@ -42,7 +42,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Namespace: "sweet", Name: "messages_read_total", Help: "Messages handed to the pipeline.",
 		}, []string{"topic"}),
 		lag: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Namespace: "sweet", Name: "lag_messages", Help: "End offset minus committed offset of each partition of this worker.",
+			Namespace: "sweet", Name: "lag_messages", Help: "End offset minus committed offset of each partition of this worker. With read_committed the end is where open transactions begin.",
 		}, []string{"topic", "partition"}),
 		messages:     gauge("in_flight_messages", "Messages held: read ahead, or handed to the pipeline and not settled."),
 		bytes:        gauge("in_flight_bytes", "Bytes of the messages held."),

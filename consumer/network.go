@@ -116,10 +116,12 @@ func (n *network) describe(ctx context.Context, topics []string) (cluster, error
 	return c, nil
 }
 
-// bounds returns the first offset of a partition and the one past its last.
-func (n *network) bounds(ctx context.Context, topic string, partition int) (first, end int64, err error) {
+// bounds returns the first offset of a partition and the one past its last that
+// may be read.
+func (n *network) bounds(ctx context.Context, topic string, partition int, isolation Isolation) (first, end int64, err error) {
 	res, err := n.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{
-		Topics: map[string][]kafka.OffsetRequest{topic: {kafka.FirstOffsetOf(partition), kafka.LastOffsetOf(partition)}},
+		IsolationLevel: isolation.level(),
+		Topics:         map[string][]kafka.OffsetRequest{topic: {kafka.FirstOffsetOf(partition), kafka.LastOffsetOf(partition)}},
 	})
 	if err != nil {
 		return 0, 0, fmt.Errorf("asking for the offsets of %s/%d: %w", topic, partition, err)
@@ -155,10 +157,10 @@ func (n *network) committed(ctx context.Context, topic string, partition int) (i
 	return parts[0].CommittedOffset, nil
 }
 
-// ends returns the end offsets of the given partitions, those that could be
-// had.
+// ends returns the end offsets of what may be read of the given partitions, those
+// that could be had.
 func (n *network) ends(ctx context.Context, parts []*partition) (map[*partition]int64, error) {
-	req := &kafka.ListOffsetsRequest{Topics: make(map[string][]kafka.OffsetRequest)}
+	req := &kafka.ListOffsetsRequest{IsolationLevel: n.cfg.Isolation.level(), Topics: make(map[string][]kafka.OffsetRequest)}
 	for _, p := range parts {
 		req.Topics[p.topic] = append(req.Topics[p.topic], kafka.LastOffsetOf(p.id))
 	}

@@ -26,7 +26,7 @@ type partition struct {
 	found chan<- struct{} // poked when a start without an offset is found
 
 	tracker atomic.Pointer[Tracker] // nil until the start is known; another one where the log begins anew
-	end     atomic.Int64            // one past the last offset in the log, as last heard
+	end     atomic.Int64            // one past the last offset that may be read, as last heard: with read_committed, where open transactions begin
 	heard   atomic.Int64            // when that was, in ns from born on; 0 before
 	highest atomic.Int64            // the highest end of this log heard yet; negative before the first
 	arrived atomic.Int64            // records that the log has grown by since then
@@ -75,7 +75,7 @@ func (p *partition) findStart(ctx context.Context) {
 		p.failed(ctx, err)
 		return
 	}
-	first, end, err := p.k.net.bounds(ctx, p.topic, p.id)
+	first, end, err := p.k.net.bounds(ctx, p.topic, p.id, p.k.cfg.Isolation)
 	if err != nil {
 		p.failed(ctx, err)
 		return
@@ -88,7 +88,8 @@ func (p *partition) findStart(ctx context.Context) {
 	poke(p.found)
 }
 
-// choose returns where a partition without an offset starts. The end is only
+// choose returns where a partition without an offset starts. What a transaction
+// writes that is still open comes after the end with read_committed. The end is only
 // for those that were there when this worker came: what is in a partition that
 // was added later, or in a topic that was made again, was written while the
 // group was reading.
@@ -115,10 +116,7 @@ func (p *partition) advance() { p.moved.Store(time.Now().UnixMilli()) }
 func (p *partition) step(ctx context.Context) {
 	req := &fetchRequest{
 		clientID: p.k.cfg.ClientID, topic: p.topic, partition: int32(p.id), offset: p.position,
-		maxBytes: int32(p.bytes), waitMS: int32(p.k.cfg.FetchWait.Milliseconds()), buffer: p.buffer,
-	}
-	if p.k.cfg.Isolation == ReadCommitted {
-		req.isolation = 1
+		maxBytes: int32(p.bytes), waitMS: int32(p.k.cfg.FetchWait.Milliseconds()), isolation: int8(p.k.cfg.Isolation.level()), buffer: p.buffer,
 	}
 	p.buffer = nil // an abandoned request may still write to it
 	res, err := p.k.net.fetch(ctx, req)
@@ -130,7 +128,8 @@ func (p *partition) step(ctx context.Context) {
 		p.refused(ctx, kafka.Error(res.code))
 		return
 	}
-	p.hear(res.end)
+	end := res.readable(p.k.cfg.Isolation)
+	p.hear(end)
 	p.behind = time.Time{}
 	before := p.position
 	err = p.consume(ctx, res)
@@ -140,8 +139,7 @@ func (p *partition) step(ctx context.Context) {
 	switch {
 	case err != nil:
 		p.failed(ctx, err)
-	case p.position == before && res.stable > p.position && p.k.cfg.Isolation == ReadCommitted,
-		p.position == before && res.end > p.position && p.k.cfg.Isolation == ReadUncommitted:
+	case p.position == before && end > p.position:
 		p.failed(ctx, errNothing)
 	default:
 		p.advance()
@@ -159,7 +157,7 @@ var errNothing = errors.New("the broker sends no records, though there are more"
 // born is a moment from which times are counted on a clock that nobody sets.
 var born = time.Now()
 
-// hear notes the end of the log. Of two goroutines that hear of it at once the
+// hear notes the end of what may be read of the log. Of two goroutines that hear of it at once the
 // later may bring the older end, so growth is counted from the highest.
 func (p *partition) hear(end int64) {
 	p.end.Store(end)

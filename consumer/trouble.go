@@ -111,7 +111,7 @@ func (p *partition) refused(ctx context.Context, code kafka.Error) {
 		p.failed(ctx, code)
 		return
 	}
-	first, end, err := p.k.net.bounds(ctx, p.topic, p.id)
+	first, end, err := p.k.net.bounds(ctx, p.topic, p.id, ReadUncommitted) // whatever may be read of it
 	switch {
 	case err != nil:
 		p.failed(ctx, err)
@@ -155,7 +155,7 @@ func (p *partition) beyond(ctx context.Context, first, end int64) {
 		slog.Int64("start", first))
 	p.k.metrics.gaps.Inc()
 	p.behind = time.Time{}
-	p.highest.Store(end)
+	p.highest.Store(-1) // growth counts from the first end that is heard of the new log
 	p.position = first
 	p.restart()
 	poke(p.found)

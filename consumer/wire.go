@@ -33,10 +33,19 @@ type fetchResponse struct {
 	throttleMS int32
 	code       int16 // Kafka's error code; 0 is none
 	end        int64 // the high watermark: one past the last offset
-	stable     int64 // the last stable offset: where open transactions begin
+	stable     int64 // the last stable offset: where open transactions begin; negative where the broker has none
 	aborted    []abortedTransaction
 	batches    []byte
 	buffer     []byte
+}
+
+// readable returns where the log ends for a reader of the given isolation: with
+// read_committed at the last stable offset, as far as the broker knows of such.
+func (r *fetchResponse) readable(i Isolation) int64 {
+	if i == ReadCommitted && r.stable >= 0 {
+		return r.stable
+	}
+	return r.end
 }
 
 type abortedTransaction struct {

@@ -49,6 +49,26 @@ func TestFetchResponses(t *testing.T) {
 	}
 }
 
+func TestWhatMayBeReadEnds(t *testing.T) {
+	for _, tt := range []struct {
+		name      string
+		isolation Isolation
+		stable    int64
+		want      int64
+	}{
+		{"where open transactions begin", ReadCommitted, 8, 8},
+		{"with the log, whatever is open", ReadUncommitted, 8, 9},
+		{"with the log of a broker without transactions", ReadCommitted, -1, 9},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := fetchResponse{end: 9, stable: tt.stable}
+			if got := r.readable(tt.isolation); got != tt.want {
+				t.Errorf("got %d, want %d", got, tt.want)
+			}
+		})
+	}
+}
+
 func TestFetchErrorCodes(t *testing.T) {
 	got, err := parseFetch(answer(11, onePartition(func(p *kmsg.FetchResponseTopicPartition) { p.ErrorCode = 1 })), 11)
 	if err != nil || got.code != 1 {

@@ -100,8 +100,8 @@ type Backlog struct {
 	Messages int64     // records that are not settled, whatever is committed
 	Oldest   time.Time // record time of the oldest unsettled message; zero where there is none
 
-	// Arrived is by how many records the logs have grown, as far as is known,
-	// since what Epoch counts began: another set of partitions makes another
+	// Arrived is by how many records the logs have grown, as far as is known and
+	// may be read, since what Epoch counts began: another set of partitions makes another
 	// epoch, so what they hold already is not taken for what arrives.
 	Arrived int64
 	Heard   time.Time // when the end was heard of the log from which none was heard for longest; zero before all have been
