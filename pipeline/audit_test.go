@@ -270,6 +270,81 @@ func TestWhatOthersWithdrewMustBeKnownFirst(t *testing.T) {
 	}
 }
 
+// late is a State that tells nothing for a while.
+type late struct {
+	*memory
+
+	by time.Duration
+}
+
+func (l late) Follow(ctx context.Context, heard func([]byte, uint64)) error {
+	select {
+	case <-time.After(l.by):
+		return l.memory.Follow(ctx, heard)
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// TestAWorkerTakesMessagesOnceAlarmsAreKnown looks every second whether it does.
+func TestAWorkerTakesMessagesOnceAlarmsAreKnown(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		state func() State // made inside the bubble, for its channel
+		full  bool
+		after int // seconds until it takes messages
+	}{
+		{"alarms are heard at once", func() State { return newMemory() }, false, 0},
+		{"alarms are heard late", func() State { return late{newMemory(), 2500 * time.Millisecond} }, false, 3},
+		{"alarms are not heard", func() State { return late{newMemory(), time.Hour} }, false, 10},
+		{"alarms cannot be heard", func() State { return &memory{refuses: true} }, false, 0},
+		{"there are none to hear", func() State { return nil }, false, 0},
+		{"alarms would change nothing", func() State { return late{newMemory(), time.Hour} }, true, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, newShelf(agrees), func(c *Config, parts *Parts) {
+					watched(tt.state())(c, parts)
+					if tt.full {
+						c.Mode = Full
+					}
+				})
+				if r.Taking() {
+					t.Error("it takes messages before it runs")
+				}
+				start := time.Now()
+				stop := r.start(t)
+				for synctest.Wait(); !r.Taking() && time.Since(start) < time.Minute; synctest.Wait() {
+					r.shelf.mu.Lock()
+					n := r.shelf.read
+					r.shelf.mu.Unlock()
+					if n > 0 {
+						t.Fatalf("it took %d messages and says that it takes none", n)
+					}
+					time.Sleep(time.Second)
+				}
+				if got, want := time.Since(start), time.Duration(tt.after)*time.Second; got != want {
+					t.Errorf("it takes messages after %v, want %v", got, want)
+				}
+				r.shelf.whenSettled(1)
+				stop()
+			})
+		})
+	}
+}
+
+func TestAWorkerThatStopsBeforeAlarmsAreKnownTakesNoMessages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, newShelf(agrees), watched(late{newMemory(), time.Hour}))
+		stop := r.start(t)
+		time.Sleep(time.Second)
+		stop()
+		if r.Taking() || r.shelf.read != 0 {
+			t.Errorf("it took %d messages, and says %v of it; want 0 and false", r.shelf.read, r.Taking())
+		}
+	})
+}
+
 // TestAWorkerWhoseAlarmIsRefusedSaysSoOnce has workers that may not write the
 // record; the second one may not read it either.
 func TestAWorkerWhoseAlarmIsRefusedSaysSoOnce(t *testing.T) {

@@ -83,6 +83,7 @@ type Pipeline struct {
 	rung     func(Tier) uint8 // under which a row is admitted now: of choice
 	audits   *audits          // nil where there is nothing to watch
 	steering *steering
+	taking   atomic.Bool  // messages from the source
 	shedding atomic.Bool  // best-effort messages become dead letters
 	rows     sync.Pool    // of *row, for their buffers
 	inHand   atomic.Int64 // messages fetched and not settled
@@ -243,7 +244,11 @@ func (e *fetchError) Unwrap() error { return e.err }
 // source fails. What it was handed it passes on even then.
 func (p *Pipeline) fetch(intake, work context.Context, stop context.CancelCauseFunc, out chan<- []*Message) {
 	defer close(out)
-	p.audits.await(intake)
+	if p.audits.await(intake); intake.Err() != nil {
+		return
+	}
+	p.taking.Store(true)
+	p.parts.Logger.InfoContext(intake, "taking messages")
 	for {
 		ms, err := p.parts.Source.Fetch(intake)
 		p.inHand.Add(int64(len(ms)))
@@ -259,6 +264,10 @@ func (p *Pipeline) fetch(intake, work context.Context, stop context.CancelCauseF
 		}
 	}
 }
+
+// Taking reports whether Run takes messages. It first waits to hear which rungs
+// other workers have withdrawn, for 10 s at most. Any goroutine may ask.
+func (p *Pipeline) Taking() bool { return p.taking.Load() }
 
 // send sends v unless ctx ends first.
 func send[T any](ctx context.Context, out chan<- T, v T) bool {

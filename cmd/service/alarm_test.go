@@ -3,6 +3,7 @@ package service_test
 import (
 	"encoding/json"
 	"maps"
+	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -201,14 +202,19 @@ func TestAWorkerWithoutABucketKeepsItsAlarmsToItself(t *testing.T) {
 // address for a user who may publish results and ask for their stream.
 func resultsOnly(t *testing.T) string {
 	t.Helper()
+	srv, _ := startNATS(t, &server.Permissions{Publish: &server.SubjectPermission{
+		Allow: []string{"sweet.>", "$JS.API.STREAM.INFO." + sandbox.Stream, "$JS.API.STREAM.NAMES"},
+	}})
+	return workerURL(srv)
+}
+
+// startNATS starts a NATS server with the sandbox's stream and a user for
+// workers. It returns a connection of another user, who may do everything.
+func startNATS(t *testing.T, worker *server.Permissions) (*server.Server, *nats.Conn) {
+	t.Helper()
 	srv, err := server.NewServer(&server.Options{
 		Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true,
-		Users: []*server.User{
-			{Username: "admin", Password: "pw"},
-			{Username: "worker", Password: "pw", Permissions: &server.Permissions{Publish: &server.SubjectPermission{
-				Allow: []string{"sweet.>", "$JS.API.STREAM.INFO." + sandbox.Stream, "$JS.API.STREAM.NAMES"},
-			}}},
-		},
+		Users: []*server.User{{Username: "admin", Password: "pw"}, {Username: "worker", Password: "pw", Permissions: worker}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -218,12 +224,11 @@ func resultsOnly(t *testing.T) string {
 	if !srv.ReadyForConnections(sandboxtest.Patience) {
 		t.Fatal("the NATS server does not start")
 	}
-	address := srv.Addr().String()
-	nc, err := nats.Connect("nats://admin:pw@" + address)
+	nc, err := nats.Connect("nats://admin:pw@" + srv.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer nc.Close()
+	t.Cleanup(nc.Close)
 	js, err := jetstream.New(nc)
 	if err != nil {
 		t.Fatal(err)
@@ -232,5 +237,45 @@ func resultsOnly(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return "nats://worker:pw@" + address
+	return srv, nc
+}
+
+func workerURL(srv *server.Server) string { return "nats://worker:pw@" + srv.Addr().String() }
+
+// TestAWorkerThatWaitsForAlarmsIsNotReady holds back the answer to its question
+// for the bucket, and then says that it has to be asked again.
+func TestAWorkerThatWaitsForAlarmsIsNotReady(t *testing.T) {
+	t.Parallel()
+	s := sandboxtest.Start(t, sandbox.Options{Partitions: 1})
+	srv, nc := startNATS(t, nil)
+	const question, held = "$JS.API.STREAM.INFO.KV_sweetspot", "held"
+	if err := srv.GlobalAccount().AddMapping(question, held); err != nil {
+		t.Fatal(err)
+	}
+	questions, err := nc.SubscribeSync(held)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	w := start(t, environment(t, s, "SWEET_MODEL="+falseModel(t), "SWEET_NATS_URL="+workerURL(srv)))
+	asked, err := questions.NextMsgWithContext(sandboxtest.Limited(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.logs.Await(t, "partitions assigned")
+	if status, body := w.get("/ready"); status != http.StatusServiceUnavailable || !strings.Contains(body, "which rungs other workers have withdrawn") || w.count("sweet_ready") != 0 {
+		t.Errorf("ready says %d and %s, want 503 and that alarms are waited for", status, body)
+	}
+
+	srv.GlobalAccount().RemoveMapping(question)
+	if err := asked.Respond([]byte(`{"type":"io.nats.jetstream.api.v1.stream_info_response","error":{"code":503,"err_code":10008,"description":"try again"}}`)); err != nil {
+		t.Fatal(err)
+	}
+	w.logs.Await(t, "taking messages")
+	if status, body := w.get("/ready"); status != http.StatusOK {
+		t.Errorf("ready says %d and %s once alarms are heard, want 200", status, body)
+	}
+	w.quit()
 }

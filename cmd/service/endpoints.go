@@ -38,7 +38,7 @@ func listen(ctx context.Context, addr string, r *prometheus.Registry, notReady f
 		return nil, fmt.Errorf("SWEET_HTTP_ADDR=%s: %w", addr, err)
 	}
 	ready := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Namespace: "sweet", Name: "ready", Help: "1 while the worker takes messages: in its group, with a NATS server.",
+		Namespace: "sweet", Name: "ready", Help: "1 while the worker takes messages: in its group, with a NATS server, and aware of alarms.",
 	}, func() float64 {
 		if len(notReady()) > 0 {
 			return 0

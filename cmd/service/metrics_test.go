@@ -134,6 +134,7 @@ func TestEndpoints(t *testing.T) {
 	s := sandboxtest.Start(t, sandbox.Options{Partitions: 1})
 	w := start(t, environment(t, s))
 	w.logs.Await(t, "partitions assigned")
+	w.logs.Await(t, "taking messages")
 	for _, tt := range []struct {
 		name, method, path string
 		status             int

@@ -41,8 +41,8 @@ type Worker struct {
 	model    *model
 	kafka    *consumer.Kafka
 	results  atomic.Pointer[publish.JetStream] // probes ask for it while it is being opened
-	pipeline *pipeline.Pipeline
-	trace    *os.File // nil where nothing is recorded
+	pipeline atomic.Pointer[pipeline.Pipeline] // likewise
+	trace    *os.File                          // nil where nothing is recorded
 	http     *endpoints
 }
 
@@ -102,15 +102,15 @@ func (w *Worker) open(ctx context.Context) (err error) {
 	if err := w.newPipeline(); err != nil {
 		return err
 	}
-	if err := w.pipeline.Warm(ctx); err != nil {
+	if err := w.pipeline.Load().Warm(ctx); err != nil {
 		return fmt.Errorf("warming up: %w", err)
 	}
 	return nil
 }
 
-func (w *Worker) newPipeline() (err error) {
+func (w *Worker) newPipeline() error {
 	m := w.model
-	w.pipeline, err = pipeline.New(m.settings, pipeline.Parts{
+	p, err := pipeline.New(m.settings, pipeline.Parts{
 		Source: source{w.kafka}, DeadLetters: w.kafka, Publisher: w.results.Load(),
 		Tokenizer: m.tokenizer, Encoder: pipeline.ModelEncoder(m.Model),
 		Labels: m.Labels, Layers: m.layers(),
@@ -122,6 +122,7 @@ func (w *Worker) newPipeline() (err error) {
 	if err != nil {
 		return ConfigError{err}
 	}
+	w.pipeline.Store(p)
 	return nil
 }
 
@@ -195,6 +196,9 @@ func (w *Worker) notReady() []string {
 	if r := w.results.Load(); r == nil || !r.Connected() {
 		missing = append(missing, "nats: no server is reachable")
 	}
+	if p := w.pipeline.Load(); p == nil || !p.Taking() {
+		missing = append(missing, "pipeline: it warms up, or waits to hear which rungs other workers have withdrawn")
+	}
 	return missing
 }
 
@@ -213,7 +217,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		return nil
 	})
 	g.Go(func() error {
-		err := w.pipeline.Run(work)
+		err := w.pipeline.Load().Run(work)
 		stop() // the pipeline may have failed by itself
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), closing)
 		defer cancel()

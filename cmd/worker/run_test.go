@@ -224,6 +224,7 @@ func TestNATSThatComesLate(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.log.Await(t, "partitions assigned")
+	r.log.Await(t, "taking messages")
 	r.checkReady(http.StatusOK, "ok")
 	r.stop()
 	r.check(0, "everything in flight was settled")
@@ -265,6 +266,7 @@ func TestTopicThatComesLate(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.log.Await(t, "partitions assigned", "later/0", "later/1")
+	r.log.Await(t, "taking messages")
 	r.checkReady(http.StatusOK, "ok")
 	r.stop()
 	r.check(0)
