@@ -103,7 +103,7 @@ Ctrl-C saves; the same command with --resume goes on exactly.`,
 	f.IntVar(&o.width, widthFlag, 128, "width of a token's activations")
 	f.IntVar(&o.heads, headsFlag, 0, "attention heads (default width/32)")
 	f.IntVar(&o.feedForward, feedForwardFlag, 0, "feed-forward width (default 4 times the width)")
-	f.StringSliceVar(&o.pool, "pool", []string{string(inference.CLS)}, "what exits read: cls, the first token, or mean, of all tokens; one for all exits or one each")
+	f.StringSliceVar(&o.pool, "pool", []string{string(inference.CLS)}, "what exits read: cls, the first token, or mean, of all tokens (then --method ee is the better choice); one for all exits or one each")
 	f.StringVar(&o.score, scoreFlag, string(inference.MaxProbability), "how sure an exit is of its answer: max_probability, margin between the best two labels, or entropy; kept in config.json (with --method exits and --freeze-to the default is that of --init)")
 	f.StringVar(&o.vocab, "vocab", "", "vocab.txt, tokenizer.json or model directory (default made of the training texts)")
 	f.IntVar(&o.vocabSize, "vocab-size", 8000, "most pieces of a vocabulary that is made")

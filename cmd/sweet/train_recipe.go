@@ -38,9 +38,13 @@ const (
 	unknownFlag     = "unk-rate"
 )
 
+// defaultMethod is the best of those that train one encoder, where exits read the
+// first token, which is the default too: inference/train/results.
+const defaultMethod = "balanced"
+
 func (o *recipeOptions) flags(c *cobra.Command) {
 	f := c.Flags()
-	f.StringVar(&o.name, "method", string(inference.SWEET), "how exits share what is trained, see above")
+	f.StringVar(&o.name, "method", defaultMethod, "how exits share what is trained, see above")
 	f.BoolVar(&o.asReleased, "as-released", false, "with sweet or ee: one pooler for all exits and one norm to clip by, as in the code of the paper")
 	f.Float64SliceVar(&o.alpha, alphaFlag, nil, "share of a group's gradient that comes from deeper exits and is let through, 0 to 1: one, or one for each boundary between groups (default the method's)")
 	f.Float64SliceVar(&o.scale, scaleFlag, nil, "factors of the gradient that each exit sends into the layers before it (default the method's)")
