@@ -32,10 +32,10 @@ func (j *JetStream) State(bucket, key string, log *slog.Logger) *State {
 // when ctx ends, and before only with [pipeline.ErrNoState]. A server that does
 // not answer is asked again and again.
 func (s *State) Follow(ctx context.Context, heard func(record []byte, revision uint64)) error {
-	ever := false // heard of
+	there := false // a record, when it was last heard of
 	for told := false; ; {
-		err := s.follow(ctx, ever, func(record []byte, revision uint64) {
-			ever = true
+		err := s.follow(ctx, there, func(record []byte, revision uint64) {
+			there = record != nil
 			heard(record, revision)
 		})
 		if ctx.Err() != nil {
@@ -63,10 +63,10 @@ func (s *State) Follow(ctx context.Context, heard func(record []byte, revision u
 // by itself, but only after a while.
 var errReconnected = errors.New("the connection was lost and is there again")
 
-// follow is one watch. A record that was heard of before and is not there now was
+// follow is one watch. A record that was there before and is not there now was
 // lost with its bucket: who deletes one leaves a mark. What it said still holds
 // then, so nothing is told.
-func (s *State) follow(ctx context.Context, ever bool, heard func(record []byte, revision uint64)) error {
+func (s *State) follow(ctx context.Context, there bool, heard func(record []byte, revision uint64)) error {
 	again := s.j.nc.StatusChanged(nats.CONNECTED)
 	defer s.j.nc.RemoveStatusListener(again)
 	ctx, answered, end := s.refusable(ctx)
@@ -91,7 +91,7 @@ func (s *State) follow(ctx context.Context, ever bool, heard func(record []byte,
 			case e == nil: // all that there was has been told
 				switch {
 				case found:
-				case ever:
+				case there:
 					s.log.WarnContext(ctx, "the shared state is gone and was not deleted: what it said still holds here", slog.String("bucket", s.bucket))
 				default:
 					heard(nil, 0)

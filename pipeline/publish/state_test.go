@@ -118,6 +118,23 @@ func TestStateIsHeardAcrossARestartOfTheServer(t *testing.T) {
 	await(t, heard, "after")
 }
 
+// TestNoRecordIsNotMissed restarts the server: nothing was there before, so
+// nothing is told to be gone.
+func TestNoRecordIsNotMissed(t *testing.T) {
+	h := newHost(t, nil)
+	h.stream(t, nil)
+	var log buffer
+	s := open(t, config(h.url())).State("shared", "key", slog.New(slog.NewTextHandler(&log, nil)))
+	heard, _ := follow(t, s)
+	await(t, heard, "none")
+	h.stop()
+	h.start(t)
+	await(t, heard, "none") // of the new watch
+	if got := log.String(); strings.Contains(got, "gone") {
+		t.Errorf("the log says %s", got)
+	}
+}
+
 // TestALostBucketClearsNothing loses the bucket while nobody is connected, as a
 // server does whose disk is gone.
 func TestALostBucketClearsNothing(t *testing.T) {
