@@ -18,6 +18,14 @@
 // --replay` must decide as the trace does, bit for bit; and beside all that is
 // said above, the answers must agree with full depth's as often as the ladder
 // promises, which the worker's own audits must have found too.
+//
+// At last a group of workers answers 300,000 messages at the last rung, between
+// servers of its own, while workers come, go, are killed, stand still for longer
+// than their session and are replaced, the topic gets more partitions, and Kafka
+// and NATS are killed and stopped, alone and together. In the end there must be
+// exactly one result for every message; committed offsets never went back, every
+// worker counted every rebalance that it saw, and none ended by itself. The long
+// form is -models none -churn 10000000 -rounds 30 -timeout 6h.
 package main
 
 import (
@@ -44,6 +52,9 @@ type options struct {
 	step       bool
 	dir        string
 	messages   int
+	churn      int
+	rounds     int
+	last       int // rung of the bundled model
 	partitions int
 	timeout    time.Duration
 }
@@ -53,12 +64,14 @@ func main() {
 	flag.StringVar(&o.bin, "bin", "", "folder with the built programs worker, sweet and nats-server (required)")
 	flag.StringVar(&o.kafka, "kafka", ".ci/kafka/kafka.sh", "script that becomes a Kafka broker")
 	flag.StringVar(&o.data, "data", "../shared/data/trec6", "folder with train, dev and test.tsv.gz for the trained model")
-	flag.StringVar(&o.models, "models", "bundled,trained", "models to serve: bundled, trained or both")
+	flag.StringVar(&o.models, "models", "bundled,trained", "models to serve: bundled, trained, both or none")
 	flag.StringVar(&o.model, "model", "", "directory of a trained and calibrated model, instead of training one")
 	flag.StringVar(&o.ladder, "ladder", "inference/bundled/model/ladder.json", "ladder of the bundled model")
 	flag.BoolVar(&o.step, "step", true, "after the bundled model let a worker follow a load that steps")
 	flag.StringVar(&o.dir, "dir", "", "folder for servers' data, models and logs, kept; default a temporary one, removed after success")
 	flag.IntVar(&o.messages, "messages", 20000, "messages for each model")
+	flag.IntVar(&o.churn, "churn", 300_000, "messages for a group of workers that come and go, between servers that do; 0 for none")
+	flag.IntVar(&o.rounds, "rounds", 1, "how often everything happens to them")
 	flag.IntVar(&o.partitions, "partitions", 6, "partitions of each topic")
 	flag.DurationVar(&o.timeout, "timeout", 15*time.Minute, "bound on everything")
 	flag.Parse()
@@ -98,7 +111,25 @@ func run(ctx context.Context, o options) error {
 	return nil
 }
 
-func runIn(ctx context.Context, dir string, o options) (err error) {
+func runIn(ctx context.Context, dir string, o options) error {
+	if o.models != "none" {
+		if err := serveModels(ctx, dir, o); err != nil {
+			return err
+		}
+	}
+	if o.churn == 0 {
+		return nil
+	}
+	l, err := readLadder(o.ladder)
+	if err != nil {
+		return err
+	}
+	o.last = len(l.F32.Rungs) - 1
+	return runChurn(ctx, dir, o)
+}
+
+// serveModels has each model serve its texts.
+func serveModels(ctx context.Context, dir string, o options) (err error) {
 	say("starting Kafka and NATS")
 	s, err := startServers(ctx, dir, o)
 	if err != nil {
@@ -117,7 +148,7 @@ func runIn(ctx context.Context, dir string, o options) (err error) {
 				return err
 			}
 		default:
-			return fmt.Errorf("-models %q: want bundled, trained or both by comma", name)
+			return fmt.Errorf("-models %q: want bundled, trained or both by comma, or none", name)
 		}
 		full, err := serve(ctx, s, sweet, dir, l, o)
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -23,6 +24,13 @@ type servers struct {
 	client  *kafka.Client
 	kafka   *child
 	natsd   *child
+
+	// What they are started again with.
+	dir      string
+	script   string // that becomes Kafka
+	ports    []int  // of Kafka
+	natsPath string
+	starts   int
 }
 
 var (
@@ -31,11 +39,14 @@ var (
 )
 
 func startServers(ctx context.Context, dir string, o options) (*servers, error) {
-	s := &servers{}
-	if err := s.startKafka(ctx, dir, o.kafka); err != nil {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	s := &servers{dir: dir, script: o.kafka, natsPath: filepath.Join(o.bin, "nats-server")}
+	if err := s.startKafka(ctx); err != nil {
 		return nil, errors.Join(err, s.stop())
 	}
-	if err := s.startNATS(ctx, dir, filepath.Join(o.bin, "nats-server")); err != nil {
+	if err := s.startNATS(ctx); err != nil {
 		return nil, errors.Join(err, s.stop())
 	}
 	return s, nil
@@ -43,19 +54,20 @@ func startServers(ctx context.Context, dir string, o options) (*servers, error) 
 
 // startKafka tries a few times: Kafka cannot ask the system for a port itself,
 // and another program may take the one that was free a moment ago.
-func (s *servers) startKafka(ctx context.Context, dir, script string) error {
+func (s *servers) startKafka(ctx context.Context) error {
 	var faults error
 	for range 3 {
 		ports, err := freePorts(ctx, 2)
 		if err != nil {
 			return err
 		}
-		s.kafka, err = start(ctx, dir, "kafka", environment(), kafkaReady,
-			script, filepath.Join(dir, "kafka"), strconv.Itoa(ports[0]), strconv.Itoa(ports[1]))
+		s.kafka, err = start(ctx, s.dir, "kafka", environment(), kafkaReady,
+			s.script, filepath.Join(s.dir, "kafka"), strconv.Itoa(ports[0]), strconv.Itoa(ports[1]))
 		if err != nil {
 			return err
 		}
 		if _, err = s.kafka.ready(ctx); err == nil {
+			s.ports = ports
 			s.brokers = net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[0]))
 			s.client = &kafka.Client{Addr: kafka.TCP(s.brokers), Timeout: patience}
 			return nil
@@ -90,10 +102,10 @@ func freePorts(ctx context.Context, n int) ([]int, error) {
 	return ports, nil
 }
 
-func (s *servers) startNATS(ctx context.Context, dir, path string) error {
+func (s *servers) startNATS(ctx context.Context) error {
 	var err error
-	s.natsd, err = start(ctx, dir, "nats-server", environment(), natsReady,
-		path, "-a", "127.0.0.1", "-p", "-1", "-js", "-sd", filepath.Join(dir, "nats"))
+	s.natsd, err = start(ctx, s.dir, "nats-server", environment(), natsReady,
+		s.natsPath, "-a", "127.0.0.1", "-p", "-1", "-js", "-sd", filepath.Join(s.dir, "nats"))
 	if err != nil {
 		return err
 	}
@@ -141,6 +153,11 @@ func (s *servers) createTopic(ctx context.Context, topic string, partitions int)
 	if err != nil {
 		return fmt.Errorf("creating topic %s: %w", topic, err)
 	}
+	return s.awaitLeaders(ctx, topic, partitions)
+}
+
+// awaitLeaders waits until every partition of a topic has a leader.
+func (s *servers) awaitLeaders(ctx context.Context, topic string, partitions int) error {
 	// The broker tells nobody when a leader is chosen.
 	again := time.NewTicker(100 * time.Millisecond)
 	defer again.Stop()
@@ -277,23 +294,9 @@ func (s *servers) checkCommitted(ctx context.Context, group, topic string, parti
 	if err != nil {
 		return err
 	}
-	var ask []int
-	for p := range partitions {
-		ask = append(ask, p)
-	}
-	resp, err := s.client.OffsetFetch(ctx, &kafka.OffsetFetchRequest{GroupID: group, Topics: map[string][]int{topic: ask}})
-	if err == nil {
-		err = resp.Error
-	}
+	committed, err := s.committed(ctx, group, topic, partitions)
 	if err != nil {
-		return fmt.Errorf("asking for the offsets of group %s: %w", group, err)
-	}
-	committed := make([]int64, partitions)
-	for _, p := range resp.Topics[topic] {
-		if p.Error != nil {
-			return fmt.Errorf("asking for the offset of group %s, partition %d: %w", group, p.Partition, p.Error)
-		}
-		committed[p.Partition] = max(0, p.CommittedOffset) // -1: nothing committed
+		return err
 	}
 	if !slices.Equal(committed, ends) {
 		return fmt.Errorf("group %s has committed %v, want the ends %v", group, committed, ends)

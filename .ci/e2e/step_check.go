@@ -159,12 +159,12 @@ func (a agreement) String() string {
 
 // checkAgreement returns an error unless the answers agree with full depth as
 // the ladder promises, and the audits found just what there was to find.
-func (t *stepTest) checkAgreement(results []result, messages map[place]string, found audits, ladder string) (agreement, error) {
-	epsilon, err := readEpsilon(ladder)
+func (t *stepTest) checkAgreement(results []result, messages map[place]string, found audits, path string) (agreement, error) {
+	l, err := readLadder(path)
 	if err != nil {
 		return agreement{}, err
 	}
-	a, audited := agree(results, messages, t.full.answers, epsilon)
+	a, audited := agree(results, messages, t.full.answers, l.F32.Epsilon)
 	switch {
 	case a.share() > a.most():
 		return a, errors.New(a.String())
@@ -201,23 +201,28 @@ func agree(results []result, messages map[place]string, full answers, epsilon fl
 	return a, audited
 }
 
-// readEpsilon returns the share of answers that a ladder allows to differ from
-// full depth's.
-func readEpsilon(ladder string) (float64, error) {
-	text, err := os.ReadFile(ladder)
+// A ladder is what is read of a ladder file.
+type ladder struct {
+	F32 struct {
+		Epsilon float64           `json:"epsilon"` // share of answers that may differ from full depth's
+		Rungs   []json.RawMessage `json:"rungs"`
+	} `json:"f32"`
+}
+
+func readLadder(path string) (ladder, error) {
+	text, err := os.ReadFile(path)
 	if err != nil {
-		return 0, err
+		return ladder{}, err
 	}
-	var l struct {
-		F32 struct {
-			Epsilon float64 `json:"epsilon"`
-		} `json:"f32"`
-	}
+	var l ladder
 	if err := json.Unmarshal(text, &l); err != nil {
-		return 0, fmt.Errorf("reading %s: %w", ladder, err)
+		return ladder{}, fmt.Errorf("reading %s: %w", path, err)
 	}
 	if e := l.F32.Epsilon; !(e > 0 && e < 1) {
-		return 0, fmt.Errorf("reading %s: epsilon is %v, want a share", ladder, e)
+		return ladder{}, fmt.Errorf("reading %s: epsilon is %v, want a share", path, e)
 	}
-	return l.F32.Epsilon, nil
+	if len(l.F32.Rungs) < 2 {
+		return ladder{}, fmt.Errorf("reading %s: %d rungs, want full depth and others", path, len(l.F32.Rungs))
+	}
+	return l, nil
 }

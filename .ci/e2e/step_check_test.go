@@ -86,15 +86,16 @@ func TestAgreementAllowsForChance(t *testing.T) {
 	}
 }
 
-func TestReadEpsilonKnowsTheLadder(t *testing.T) {
-	if got, err := readEpsilon("../../inference/bundled/model/ladder.json"); err != nil || got < 0.0199 || got > 0.0201 {
-		t.Errorf("got %v and error %v, want 0.02", got, err)
+func TestReadLadderKnowsTheLadder(t *testing.T) {
+	l, err := readLadder("../../inference/bundled/model/ladder.json")
+	if got := l.F32.Epsilon; err != nil || got < 0.0199 || got > 0.0201 || len(l.F32.Rungs) != 8 {
+		t.Errorf("got epsilon %v, %d rungs and error %v, want 0.02, 8 and none", got, len(l.F32.Rungs), err)
 	}
 	other := filepath.Join(t.TempDir(), "ladder.json")
 	if err := os.WriteFile(other, []byte(`{"bf16":{"epsilon":0.02}}`), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := readEpsilon(other); err == nil {
+	if got, err := readLadder(other); err == nil {
 		t.Errorf("got %v from a ladder without f32, want an error", got)
 	}
 }
