@@ -32,6 +32,10 @@ type Options struct {
 	Version  string
 	Logger   *slog.Logger
 	Registry *prometheus.Registry // where the metrics go
+
+	// Encoder, where it is not nil, makes one of so many stages that answers in the
+	// model's place: to measure what is around it.
+	Encoder func(stages int) pipeline.Encoder
 }
 
 // A Worker is one that has been put together and not been started.
@@ -112,7 +116,7 @@ func (w *Worker) newPipeline() error {
 	m := w.model
 	p, err := pipeline.New(m.settings, pipeline.Parts{
 		Source: source{w.kafka}, DeadLetters: w.kafka, Publisher: w.results.Load(),
-		Tokenizer: m.tokenizer, Encoder: pipeline.ModelEncoder(m.Model),
+		Tokenizer: m.tokenizer, Encoder: w.encoder(),
 		Labels: m.Labels, Layers: m.layers(),
 		Rungs: m.Ladder.Rungs, Epsilon: m.Ladder.Watched(), LadderDigest: m.LadderDigest,
 		Control: w.cfg.Control, State: w.state(), Worker: hostname(), Trace: w.traceWriter(),
@@ -124,6 +128,14 @@ func (w *Worker) newPipeline() error {
 	}
 	w.pipeline.Store(p)
 	return nil
+}
+
+// encoder is the model's, or the one in its place.
+func (w *Worker) encoder() pipeline.Encoder {
+	if w.opts.Encoder != nil {
+		return w.opts.Encoder(w.model.Stages())
+	}
+	return pipeline.ModelEncoder(w.model.Model)
 }
 
 // openTrace opens the file of SWEET_TRACE, to whose end is written; "" is none.

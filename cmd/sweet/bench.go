@@ -27,6 +27,8 @@ type benchOptions struct {
 	cost                 string
 	loads                []string
 	rate, out            string
+	plumbing             bool
+	pipes                plumbingOptions
 	json                 bool
 }
 
@@ -49,7 +51,11 @@ write that with the lengths of the texts, for sweet simulate.
 With --load, compare in virtual time what the worker makes of loads, see sweet
 simulate, with other ways to serve them: full depth, fixed rungs, AIMD, early exit
 without batches or without regrouping, whole models, and an oracle. --cost then is
-the cost model to read; without it this machine is measured first.`,
+the cost model to read; without it this machine is measured first.
+
+With --plumbing, measure the worker without its model: an encoder that answers at
+once, between a Kafka and a NATS beside this process, in turn with a bare loop of
+the same client libraries that reads, publishes and looks at nothing.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return runBench(c, o) },
 	}
@@ -64,6 +70,12 @@ the cost model to read; without it this machine is measured first.`,
 	f.StringSliceVar(&o.loads, "load", nil, "compare ways to serve these loads: "+strings.Join(simulate.Shapes(), ", ")+", or CSV files")
 	f.StringVar(&o.rate, "rate", "", "with --load: messages a second at the peak, or file (default 2.5 times full depth)")
 	f.StringVar(&o.out, "out", "", "with --load: directory for tables and plots")
+	f.BoolVar(&o.plumbing, "plumbing", false, "measure all but the model")
+	f.IntVar(&o.pipes.messages, "messages", 200_000, "with --plumbing: messages of each round")
+	f.IntVar(&o.pipes.partitions, "partitions", 12, "with --plumbing: partitions of their topic")
+	f.IntVar(&o.pipes.rounds, "rounds", 3, "with --plumbing: rounds, of which the median counts")
+	f.StringVar(&o.pipes.brokers, "brokers", "", "with --plumbing: Kafka brokers to use, where a topic is made and removed (default a sandbox)")
+	f.StringVar(&o.pipes.nats, "nats", "", "with --plumbing: NATS server to use, where streams are made and removed (default a sandbox)")
 	f.BoolVar(&o.json, "json", false, "print one JSON object")
 	return c
 }
@@ -94,6 +106,9 @@ func runBench(c *cobra.Command, o benchOptions) error {
 		return usagef("--duration %v, --texts %d: want more than 0", o.duration, o.texts)
 	}
 	switch {
+	case o.plumbing:
+		o.pipes.json = o.json
+		return runBenchPlumbing(c, o.pipes)
 	case len(o.loads) > 0:
 		return runBenchLoad(c, o)
 	case o.rate != "" || o.out != "":
