@@ -36,6 +36,9 @@ type demoOptions struct {
 	seed     uint64
 }
 
+// changingDuration is how long a load that changes lasts if nothing is said.
+const changingDuration = time.Minute
+
 func newDemoCommand() *cobra.Command {
 	var o demoOptions
 	c := &cobra.Command{
@@ -52,7 +55,7 @@ back under its target, and the depth return.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if o.load != "" && !c.Flags().Changed("duration") {
-				o.duration = time.Minute
+				o.duration = changingDuration
 			}
 			return runDemo(c, o)
 		},
@@ -149,7 +152,7 @@ func (d *demo) close() error {
 
 // play runs both acts, waits until every text is accounted for, and sums up.
 func (d *demo) play(ctx context.Context) (summary, error) {
-	full, err := d.act(ctx, act{title: "full depth, for comparison", mode: "full", duration: min(d.opts.duration/4, longestComparison)})
+	full, err := d.act(ctx, act{title: "full depth, for comparison", mode: "full", duration: d.opts.comparison()})
 	if err != nil {
 		return summary{}, err
 	}
@@ -186,10 +189,13 @@ func (d *demo) play(ctx context.Context) (summary, error) {
 // longestComparison is as long as it takes to know what full depth carries.
 const longestComparison = 5 * time.Second
 
+// comparison is how long the act at full depth lasts.
+func (o *demoOptions) comparison() time.Duration { return min(o.duration/4, longestComparison) }
+
 // second is the act after the one at full depth, which carried so many texts a
 // second.
 func (d *demo) second(carried float64) (act, error) {
-	a := act{title: "staged, with early exits", mode: "auto", duration: d.opts.duration - min(d.opts.duration/4, longestComparison), rate: steady(d.opts.rate)}
+	a := act{title: "staged, with early exits", mode: "auto", duration: d.opts.duration - d.opts.comparison(), rate: steady(d.opts.rate)}
 	if d.opts.load != "" {
 		l, err := changing(d.opts.load, carried, a.duration)
 		if err != nil {

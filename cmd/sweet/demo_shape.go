@@ -14,8 +14,12 @@ import (
 const quiet = 0.4
 
 // bursts is how much of the load of that name there is in a demo: three bursts,
-// as far apart in a minute as a worker waits before it goes deeper.
+// in a minute so close that a worker is not sure between them that they are over.
 const bursts = 3 * time.Minute
+
+// calm is the share of a load at its end in which it stays at its lowest: of a
+// minute as long as a worker needs to be sure that the load has fallen.
+const calm = 1.0 / 3
 
 // changing is a load by name, for a worker that carries so many texts a second at
 // full depth.
@@ -28,7 +32,31 @@ func changing(name string, carried float64, lasts time.Duration) (simulate.Load,
 		l = l.First(bursts)
 	}
 	l = l.Between(quiet*carried, peak*carried)
-	return l.Lasting(lasts), nil
+	return calming(l, lasts), nil
+}
+
+// calming is l in the length lasts, played so fast that it is at its lowest rate
+// in the calm at the end.
+func calming(l simulate.Load, lasts time.Duration) simulate.Load {
+	lowest, fallen := l.Spans[0].Rate, time.Duration(0)
+	for _, s := range l.Spans {
+		lowest = min(lowest, s.Rate)
+	}
+	for i, s := range l.Spans {
+		if s.Rate == lowest && l.Spans[max(i-1, 0)].Rate > lowest {
+			fallen = s.From
+		}
+	}
+	if l.Spans[len(l.Spans)-1].Rate > lowest {
+		fallen = l.End
+	}
+	played := min(1, (1-calm)*l.End.Seconds()/fallen.Seconds())
+	l = l.Lasting(time.Duration(played * float64(lasts)))
+	if l.End < lasts {
+		l.Spans = append(l.Spans, simulate.Span{From: l.End, Rate: lowest})
+		l.End = lasts
+	}
+	return l
 }
 
 // steady is a load of so many texts a second; nil for 0.

@@ -78,8 +78,42 @@ func TestChangingLoadsBeginQuietAndReachTheirPeak(t *testing.T) {
 		if least := slices.Min(rates); l.End != lasts || math.Abs(least-quiet*carried) > 1e-6 || math.Abs(l.Peak()-peak*carried) > 1e-6 {
 			t.Errorf("%s: %v from %v to %v a second, want %v from %v to %v", name, l.End, least, l.Peak(), lasts, quiet*carried, peak*carried)
 		}
-		if first, last := l.At(0), l.At(lasts-1); first > carried || last > carried {
-			t.Errorf("%s: begins with %v and ends with %v a second, more than full depth carries", name, first, last)
+		if first := l.At(0); first > carried {
+			t.Errorf("%s: begins with %v a second, more than full depth carries", name, first)
+		}
+		for at := lasts*2/3 + 1; at < lasts; at += time.Second {
+			if got := l.At(at); math.Abs(got-quiet*carried) > 1e-6 {
+				t.Errorf("%s: at %v of %v got %v a second, want %v", name, at, lasts, got, quiet*carried)
+			}
+		}
+	}
+}
+
+// A viewer sees load rise, the rung move, and depth return: at the default
+// duration with the bundled ladder, on the machine whose costs are committed.
+func TestDepthReturnsBeforeAChangingLoadEnds(t *testing.T) {
+	world := defaultWorld()
+	world.cost = filepath.Join("simulate", "results", "cost.json")
+	w, err := world.open(newDemoCommand())
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := demoOptions{duration: changingDuration}
+	for _, name := range simulate.Shapes() {
+		l, err := changing(name, w.Cost.Capacity(), o.duration-o.comparison())
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := w.Run(t.Context(), l, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var rungs []int
+		for _, s := range r.Series {
+			rungs = append(rungs, s.Rung)
+		}
+		if slices.Max(rungs) == 0 || rungs[len(rungs)-1] != 0 {
+			t.Errorf("%s: got rungs %v by second, want some below full depth and 0 at the end", name, rungs)
 		}
 	}
 }
