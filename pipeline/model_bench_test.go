@@ -15,6 +15,7 @@ import (
 	"sweetspot/inference/bundled"
 	"sweetspot/inference/cpu"
 	"sweetspot/inference/token"
+	"sweetspot/pipeline/control"
 )
 
 // BenchmarkModel runs the bundled model on the processor, 4,000 texts an
@@ -28,7 +29,7 @@ func BenchmarkModel(b *testing.B) {
 	for i := range values {
 		values[i] = []byte(g.Next().Text)
 	}
-	for _, mode := range []Mode{Auto, Full} {
+	for _, mode := range []Mode{Fixed, Full} {
 		b.Run(string(mode), func(b *testing.B) {
 			bench := modelBench{
 				model: m, tokenizer: tokenizer, values: values, mode: mode,
@@ -93,13 +94,18 @@ func (m *modelBench) run(b *testing.B) {
 	for i := range layers {
 		layers[i] = m.model.StageLayers(i)
 	}
+	rung := 0
+	if m.mode == Fixed {
+		rung = len(m.model.Ladder.Rungs) - 1
+	}
 	registry := prometheus.NewRegistry()
 	p, err := New(Config{
-		MaxTokens: m.model.MaxTokens(), Truncate: "right", BatchTokens: m.budget(), Mode: m.mode,
+		MaxTokens: m.model.MaxTokens(), Truncate: "right", BatchTokens: m.budget(), Mode: m.mode, Rung: rung,
 		Input: Text, MaxMessageBytes: MiB, Drain: time.Minute,
 	}, Parts{
 		Source: source, DeadLetters: nowhere{}, Tokenizer: m.tokenizer, Encoder: ModelEncoder(m.model), Publisher: nowhere{},
-		Labels: m.model.Labels, Layers: layers, Rungs: m.model.Ladder.Rungs,
+		Labels: m.model.Labels, Layers: layers, Rungs: m.model.Ladder.Rungs, Epsilon: m.model.Ladder.Watched(),
+		Control: control.Config{TargetAge: time.Second, ControlEvery: 250 * time.Millisecond, Overload: control.Wait, AlarmEvery: 10_000},
 		Metrics: NewMetrics(registry, m.model.Stages()), Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
