@@ -17,7 +17,7 @@ type Config struct {
 	MaxTokens       int           `env:"MAX_TOKENS" unset:"the model's" doc:"tokens kept per text, [CLS] and [SEP] included"`
 	Truncate        string        `env:"TRUNCATE, default=right" doc:"what is left out of a text that is too long: right, left, head_tail (keeps both ends), or reject (dead letter)"`
 	BatchTokens     int           `env:"BATCH_TOKENS" unset:"2048 (CPU)" doc:"token budget of one stage run"`
-	Mode            Mode          `env:"MODE, default=auto" doc:"full (every layer for every text), fixed (the rung of SWEET_RUNG), or auto (with a ladder the deepest rung that the load allows, else full)"`
+	Mode            Mode          `env:"MODE, default=auto" doc:"full (every layer for every text), fixed (the rung of SWEET_RUNG), or auto (with a ladder the deepest rung that the load allows, else full): full where no answer may differ from full depth's, fixed to hold or measure one rung"`
 	Rung            int           `env:"RUNG, default=0" doc:"rung of the ladder for fixed; 0 is full depth"`
 	Input           Input         `env:"INPUT, default=text" doc:"what a message's value is: text, or json"`
 	InputText       string        `env:"INPUT_TEXT, default=text" doc:"dotted path of the text in a JSON value"`
