@@ -274,6 +274,9 @@ func printSummary(out io.Writer, w *simulate.Worker, load simulate.Load, replica
 		load.Name, load.End, load.Peak(), load.Peak()/capacity, capacity)
 	fmt.Fprintf(out, "messages   %d, replicas %d\n", s.Messages, replicas)
 	fmt.Fprintf(out, "age        p50 %.4g s, p99 %.4g s; %.2f %% over the target of %v\n", s.AgeP50, s.AgeP99, 100*s.OverTarget, w.Control.TargetAge)
+	if w.Control.Overload == control.Shed {
+		fmt.Fprintf(out, "shed       %d messages, which are among those over the target\n", s.Shed)
+	}
 	fmt.Fprintf(out, "layers     %.2f of %d a message\n", s.LayersMean, s.LayersFull)
 	if len(w.Ladder.Rungs) > 1 {
 		fmt.Fprintf(out, "agreement  at least %.2f %% with full depth, with confidence %.0f %%\n", 100*s.AgreementBound, 100*(1-w.Ladder.Delta))

@@ -70,7 +70,7 @@ func TestSimulatePrintsTheFieldsThatScriptsRead(t *testing.T) {
 		t.Fatalf("%v in %s", err, out)
 	}
 	names := slices.Sorted(maps.Keys(got))
-	want := []string{"age_p50_s", "age_p99_s", "agreement_bound", "layers_full", "layers_mean", "messages", "moves", "over_target_share", "replicas_needed"}
+	want := []string{"age_p50_s", "age_p99_s", "agreement_bound", "layers_full", "layers_mean", "messages", "moves", "over_target_share", "replicas_needed", "shed"}
 	if !slices.Equal(names, want) {
 		t.Errorf("got fields %v, want %v", names, want)
 	}
@@ -114,6 +114,30 @@ func TestSimulateTellsAPersonAndDraws(t *testing.T) {
 	}
 	if info, err := os.Stat(picture); err != nil || info.Size() == 0 {
 		t.Errorf("got no picture: %v", err)
+	}
+}
+
+func TestSimulateSaysHowManyMessagesWereShed(t *testing.T) {
+	args := []string{
+		"simulate", "--load", file(t, "load.csv", "seconds,messages_per_second\n0,1\n20,0\n21,0\n"), "--rate", "20000", "--cost", costFile(t),
+		"--best-effort", "0.5", "--overload",
+	}
+	var shed, waited simulate.Summary
+	for overload, s := range map[string]*simulate.Summary{"shed": &shed, "wait": &waited} {
+		out, _, err := said(t, slices.Concat(args, []string{overload, "--json"})...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal([]byte(out), s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if waited.Shed != 0 || shed.Shed < 1000 || float64(shed.Shed) > shed.OverTarget*float64(shed.Messages)+0.5 {
+		t.Errorf("got %d shed of %+v, and with wait %d; want some, all of them over the target, and none", shed.Shed, shed, waited.Shed)
+	}
+	out, _, err := said(t, append(args, "shed")...)
+	if want := fmt.Sprintf("shed       %d messages", shed.Shed); err != nil || !strings.Contains(out, want) {
+		t.Errorf("got error %v and no %q in\n%s", err, want, out)
 	}
 }
 

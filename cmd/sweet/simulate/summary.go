@@ -5,6 +5,7 @@ import "math"
 // A Summary is what `sweet simulate --json` prints.
 type Summary struct {
 	Messages       int64   `json:"messages"`
+	Shed           int64   `json:"shed"`      // of them, which became dead letters
 	AgeP50         float64 `json:"age_p50_s"` // from arrival until the answer is durable
 	AgeP99         float64 `json:"age_p99_s"`
 	OverTarget     float64 `json:"over_target_share"` // messages older than the target age, or shed
@@ -21,8 +22,10 @@ type Summary struct {
 // disagrees more, so neither does any mixture of them, whoever chose it and
 // however; what ran at full depth does not disagree at all.
 func (w *Worker) Summary(r *Result, needed *int) Summary {
+	all := func(n int64) int64 { return int64(math.Round(float64(n) * r.Weight)) }
 	return Summary{
-		Messages:       int64(math.Round(float64(r.Messages()) * r.Weight)),
+		Messages:       all(r.Messages()),
+		Shed:           all(r.Shed),
 		AgeP50:         r.Ages.Quantile(0.5).Seconds(),
 		AgeP99:         r.Ages.Quantile(0.99).Seconds(),
 		OverTarget:     r.LateShare(),

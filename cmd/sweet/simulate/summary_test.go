@@ -10,7 +10,7 @@ import (
 )
 
 func TestSummaryHasTheNamesThatScriptsRead(t *testing.T) {
-	r := &Result{Replicas: 16, Weight: 2, Late: 1, Layers: 8, Admitted: []int64{1, 3, 0, 0, 0}, Moves: 12}
+	r := &Result{Replicas: 16, Weight: 2, Late: 1, Shed: 1, Layers: 8, Admitted: []int64{1, 3, 0, 0, 0}, Moves: 12}
 	for _, age := range []time.Duration{64, 128, 192, 255} {
 		r.Ages.add(age)
 	}
@@ -19,7 +19,7 @@ func TestSummaryHasTheNamesThatScriptsRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const want = `{"messages":8,"age_p50_s":1.28e-7,"age_p99_s":2.55e-7,"over_target_share":0.25,"layers_mean":2,"layers_full":6,` +
+	const want = `{"messages":10,"shed":2,"age_p50_s":1.28e-7,"age_p99_s":2.55e-7,"over_target_share":0.4,"layers_mean":2,"layers_full":6,` +
 		`"agreement_bound":0.985,"moves":1.5,"replicas_needed":4}`
 	if string(got) != want {
 		t.Errorf("got  %s\nwant %s", got, want)
