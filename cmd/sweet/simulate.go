@@ -102,6 +102,13 @@ func (o *worldOptions) flags(c *cobra.Command) {
 
 func runSimulate(c *cobra.Command, o simulateOptions) error {
 	if o.replay != "" {
+		used := 1
+		if c.Flags().Changed("json") {
+			used = 2
+		}
+		if c.Flags().NFlag() > used {
+			return usagef("--replay goes with --json alone: the trace holds everything else")
+		}
 		return runReplay(c, o)
 	}
 	if o.load == "" {

@@ -183,6 +183,8 @@ func TestSimulateRefusesWhatMakesNoSense(t *testing.T) {
 		{"costs of another model", []string{"--load", "step", "--cost", other}, "measured on model"},
 		{"costs of other stages", []string{"--load", "step", "--cost", fewer}, "1 stages and the model 4"},
 		{"a target that is too short", []string{"--load", "step", "--cost", cost, "--target-age", "1ms"}, "SWEET_TARGET_AGE=1ms"},
+		{"a replay of a load", []string{"--replay", "none.jsonl", "--json", "--load", "step"}, "--replay goes with --json alone"},
+		{"a replay with a rate", []string{"--replay", "none.jsonl", "--rate", "9"}, "--replay goes with --json alone"},
 		{"no trace", []string{"--replay", "none.jsonl"}, "none.jsonl"},
 	} {
 		_, _, err := said(t, append([]string{"simulate"}, c.args...)...)
