@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -66,6 +67,9 @@ func runBenchCost(c *cobra.Command, o benchOptions) error {
 	}
 	if err := cost.Write(o.cost); err != nil {
 		return fmt.Errorf("writing the cost model: %w", err)
+	}
+	if o.json {
+		return json.NewEncoder(c.OutOrStdout()).Encode(cost)
 	}
 	return printCost(c.OutOrStdout(), &cost)
 }

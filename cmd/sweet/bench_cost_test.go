@@ -1,7 +1,9 @@
 package main
 
 import (
+	"encoding/json"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -38,8 +40,17 @@ func TestBenchWritesWhatStagesCost(t *testing.T) {
 
 func TestWhatBenchWroteCanBeSimulated(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "cost.json")
-	if _, _, err := said(t, "bench", "--cost", path, "--texts", "60", "--duration", "1ms", "--threads", "1"); err != nil {
+	out, _, err := said(t, "bench", "--cost", path, "--texts", "60", "--duration", "1ms", "--threads", "1", "--json")
+	if err != nil {
 		t.Fatal(err)
+	}
+	written, err := simulate.ReadCost(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var printed simulate.Cost
+	if err := json.Unmarshal([]byte(out), &printed); err != nil || !reflect.DeepEqual(printed, written) {
+		t.Errorf("got %s with error %v, want what was written: %+v", out, err, written)
 	}
 	load := file(t, "load.csv", "seconds,messages_per_second\n0,1\n2,0\n")
 	if _, talk, err := said(t, "simulate", "--load", load, "--cost", path); err != nil || talk != "" {
