@@ -30,6 +30,9 @@ func runBenchLoad(c *cobra.Command, o benchOptions) error {
 		if err != nil {
 			return err
 		}
+		if err := checkRate(l, o.rate); err != nil {
+			return err
+		}
 		l.Name = filepath.Base(l.Name)
 		loads[i] = l
 	}
@@ -71,9 +74,7 @@ type loadBench struct {
 
 func (b *loadBench) run(c *cobra.Command, loads []simulate.Load, rate string) (err error) {
 	for _, l := range loads {
-		if l, err = scale(l, rate, b.worker.Cost.Capacity()); err != nil {
-			return err
-		}
+		l = scaled(l, rate, b.worker.Cost.Capacity())
 		fmt.Fprintf(b.talk, "simulating %s\n", l.Name)
 		comparison, err := b.worker.Compare(c.Context(), l)
 		if err != nil {

@@ -118,16 +118,14 @@ func runSimulate(c *cobra.Command, o simulateOptions) error {
 	if err != nil {
 		return err
 	}
+	if err := o.check(load); err != nil {
+		return err
+	}
 	w, err := o.world.open(c)
 	if err != nil {
 		return err
 	}
-	if load, err = scale(load, o.rate, w.Cost.Capacity()); err != nil {
-		return err
-	}
-	if o.replicas < 1 {
-		return usagef("--replicas %d: want at least 1", o.replicas)
-	}
+	load = scaled(load, o.rate, w.Cost.Capacity())
 	r, p, err := simulated(c, w, load, o.replicas)
 	if err != nil {
 		if c.Context().Err() != nil {
@@ -148,6 +146,20 @@ func runSimulate(c *cobra.Command, o simulateOptions) error {
 	printSummary(c.OutOrStdout(), w, load, o.replicas, s)
 	p.print(c.OutOrStdout(), w.Control.TargetAge)
 	return nil
+}
+
+// check reports flags that make no sense with the load, before anything is
+// measured or simulated.
+func (o *simulateOptions) check(load simulate.Load) error {
+	if o.replicas < 1 {
+		return usagef("--replicas %d: want at least 1", o.replicas)
+	}
+	if o.plot != "" {
+		if err := simulate.CheckPlot(o.plot); err != nil {
+			return usageError{fmt.Errorf("--plot: %w", err)}
+		}
+	}
+	return checkRate(load, o.rate)
 }
 
 // simulated runs the load on the given replicas and finds how many it needs.
@@ -203,22 +215,37 @@ func openLoad(name string) (simulate.Load, error) {
 // nothing is said.
 const peak = 2.5
 
-// scale gives the load the peak that --rate asks for.
-func scale(load simulate.Load, rate string, capacity float64) (simulate.Load, error) {
+// fileRate is what --rate says of a file whose rates are taken as they are.
+const fileRate = "file"
+
+// checkRate reports a --rate that no load has, or not this one.
+func checkRate(load simulate.Load, rate string) error {
 	switch rate {
 	case "":
-		return load.Scaled(peak * capacity), nil
-	case "file":
+		return nil
+	case fileRate:
 		if slices.Contains(simulate.Shapes(), load.Name) {
-			return load, usagef("--rate file: %s is no file and has no rates of its own", load.Name)
+			return usagef("--rate file: %s is no file and has no rates of its own", load.Name)
 		}
-		return load, nil
+		return nil
+	}
+	if r, err := strconv.ParseFloat(rate, 64); err != nil || !(r > 0 && r <= 1e9) {
+		return usagef("--rate %s: want messages a second above 0, or file", rate)
+	}
+	return nil
+}
+
+// scaled is the load with the peak that a --rate which was checked asks for,
+// where one replica carries so many messages a second at full depth.
+func scaled(load simulate.Load, rate string, capacity float64) simulate.Load {
+	if rate == fileRate {
+		return load
 	}
 	r, err := strconv.ParseFloat(rate, 64)
-	if err != nil || !(r > 0 && r <= 1e9) {
-		return load, usagef("--rate %s: want messages a second above 0, or file", rate)
+	if err != nil {
+		r = peak * capacity
 	}
-	return load.Scaled(r), nil
+	return load.Scaled(r)
 }
 
 // measuring is how long this machine is measured where there is no cost model.

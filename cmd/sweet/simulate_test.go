@@ -194,6 +194,26 @@ func TestSimulateRefusesWhatMakesNoSense(t *testing.T) {
 	}
 }
 
+// Without a cost model the machine is measured, which takes seconds: not before
+// the flags have been read.
+func TestSimulateRefusesBeforeItMeasures(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"simulate", "--rate", "fast"}, "--rate fast"},
+		{[]string{"simulate", "--rate", "file"}, "step is no file"},
+		{[]string{"simulate", "--replicas", "0"}, "--replicas 0"},
+		{[]string{"simulate", "--plot", "day.pdf"}, "--plot: day.pdf ends with"},
+		{[]string{"bench", "--rate", "0"}, "--rate 0"},
+	} {
+		_, talk, err := said(t, append(c.args, "--load", "step")...)
+		if err == nil || !strings.Contains(err.Error(), c.want) || !errors.As(err, new(usageError)) || talk != "" {
+			t.Errorf("%v: got error %v after %q, want a usage error with %q at once", c.args, err, talk, c.want)
+		}
+	}
+}
+
 // The defaults of the flags are those of the worker's settings.
 func TestSimulateHasTheWorkersDefaults(t *testing.T) {
 	flags := newSimulateCommand().Flags()

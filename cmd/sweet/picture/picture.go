@@ -63,18 +63,27 @@ type canvas struct {
 	io.WriterTo
 }
 
+// CheckName reports a file that [Draw] would refuse for how its name ends.
+func CheckName(path string) error {
+	switch ext := strings.ToLower(filepath.Ext(path)); ext {
+	case ".svg", ".png":
+		return nil
+	default:
+		return fmt.Errorf("%s ends with %q: want .svg or .png", path, ext)
+	}
+}
+
 // newCanvas returns a canvas of the kind that the name of a file ends with.
 func newCanvas(path string, width, height vg.Length) (canvas, error) {
-	switch ext := strings.ToLower(filepath.Ext(path)); ext {
-	case ".svg":
+	if err := CheckName(path); err != nil {
+		return canvas{}, err
+	}
+	if strings.EqualFold(filepath.Ext(path), ".svg") {
 		c := vgsvg.New(width, height)
 		return canvas{c, c}, nil
-	case ".png":
-		c := vgimg.NewWith(vgimg.UseWH(width, height), vgimg.UseDPI(110), vgimg.UseBackgroundColor(color.White))
-		return canvas{c, vgimg.PngCanvas{Canvas: c}}, nil
-	default:
-		return canvas{}, fmt.Errorf("%s ends with %q: want .svg or .png", path, ext)
 	}
+	c := vgimg.NewWith(vgimg.UseWH(width, height), vgimg.UseDPI(110), vgimg.UseBackgroundColor(color.White))
+	return canvas{c, vgimg.PngCanvas{Canvas: c}}, nil
 }
 
 // Draw writes a file of the kind that its name ends with, .svg or .png, with

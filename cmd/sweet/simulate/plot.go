@@ -45,6 +45,9 @@ func Plot(path, title string, target time.Duration, curves []Curve) error {
 	})
 }
 
+// CheckPlot reports a file that [Plot] would refuse for how its name ends.
+func CheckPlot(path string) error { return picture.CheckName(path) }
+
 // newPanels returns the four panels, and the legend that stands beside them.
 func newPanels(title string, target time.Duration, curves []Curve) ([]*plot.Plot, *plot.Legend, error) {
 	legend := plot.NewLegend()
