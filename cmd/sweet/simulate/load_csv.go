@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"bufio"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -23,14 +24,15 @@ const (
 // ReadLoad reads a load from CSV: a header line `seconds,messages_per_second`,
 // then at least two lines of when a rate begins and what it is. A rate holds
 // until the next line's, the last for as long as the one before it. Seconds may
-// count from anywhere (from 1970, say); the load begins with the first. Errors
-// name the line.
+// count from anywhere (from 1970, say); the load begins with the first. A byte
+// order mark and spaces around fields are let pass. Errors name the line.
 func ReadLoad(name string, r io.Reader) (Load, error) {
 	l := Load{Name: name}
-	lines := csv.NewReader(r)
-	lines.TrimLeadingSpace = true
-	lines.FieldsPerRecord = len(header)
-	first, err := lines.Read()
+	lines, err := newLines(r)
+	if err != nil {
+		return l, fmt.Errorf("%s: %w", name, err)
+	}
+	first, err := lines.read()
 	if errors.Is(err, io.EOF) {
 		return l, fmt.Errorf("%s is empty: want the line %s, then one for each rate", name, strings.Join(header, ","))
 	}
@@ -42,7 +44,7 @@ func ReadLoad(name string, r io.Reader) (Load, error) {
 	}
 	var begin float64
 	for {
-		fields, err := lines.Read()
+		fields, err := lines.read()
 		if errors.Is(err, io.EOF) {
 			break
 		}
@@ -58,6 +60,37 @@ func ReadLoad(name string, r io.Reader) (Load, error) {
 		}
 	}
 	return l, l.close()
+}
+
+// A lineReader reads the lines of a CSV file.
+type lineReader struct{ *csv.Reader }
+
+// newLines returns a reader of what comes after a byte order mark.
+func newLines(r io.Reader) (lineReader, error) {
+	const mark = "\ufeff"
+	text := bufio.NewReader(r)
+	begin, err := text.Peek(len(mark))
+	if err != nil && !errors.Is(err, io.EOF) {
+		return lineReader{}, err
+	}
+	if string(begin) == mark {
+		if _, err := text.Discard(len(mark)); err != nil {
+			return lineReader{}, err
+		}
+	}
+	lines := csv.NewReader(text)
+	lines.TrimLeadingSpace = true
+	lines.FieldsPerRecord = len(header)
+	return lineReader{lines}, nil
+}
+
+// read returns the fields of the next line without spaces around them.
+func (r lineReader) read() ([]string, error) {
+	fields, err := r.Read()
+	for i, f := range fields {
+		fields[i] = strings.TrimSpace(f)
+	}
+	return fields, err
 }
 
 // addLine adds the span of a line. Begin is the seconds of the first.
@@ -88,7 +121,7 @@ func (l *Load) addLine(fields []string, begin float64) (float64, error) {
 func (l *Load) close() error {
 	n := len(l.Spans)
 	if n < 2 {
-		return fmt.Errorf("%s: %d rates, want at least two: the second tells how long the first held", l.Name, n)
+		return fmt.Errorf("%s: want at least two rates, got %d: the second tells how long the first held", l.Name, n)
 	}
 	l.End = 2*l.Spans[n-1].From - l.Spans[n-2].From
 	if l.Peak() == 0 {

@@ -50,6 +50,21 @@ func TestLoadFromCSVIsScaledToAPeak(t *testing.T) {
 	}
 }
 
+func TestACSVMayComeFromASpreadsheet(t *testing.T) {
+	want := Load{Name: "day.csv", Spans: []Span{{0, 10}, {time.Minute, 40}}, End: 2 * time.Minute}
+	for name, text := range map[string]string{
+		"a byte order mark":         "\ufeffseconds,messages_per_second\n0,10\n60,40\n",
+		"carriage returns":          "seconds,messages_per_second\r\n0,10\r\n60,40\r\n",
+		"spaces after the comma":    "seconds, messages_per_second\n0, 10\n60,\t40\n",
+		"spaces before the comma":   "seconds ,messages_per_second\n0 ,10\n60\t,40\n",
+		"spaces at the line's ends": " seconds,messages_per_second \n 0,10 \n60,40 \n",
+	} {
+		if got, err := ReadLoad("day.csv", strings.NewReader(text)); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: got %+v and error %v, want %+v", name, got, err, want)
+		}
+	}
+}
+
 // levels is a load with three of them.
 func levels() Load {
 	return Load{Name: "levels", Spans: []Span{{0, 1}, {time.Minute, 3}, {2 * time.Minute, 2}}, End: 4 * time.Minute}
@@ -104,7 +119,7 @@ func TestFaultsOfACSVNameTheLine(t *testing.T) {
 		{"time that stands still", head + "0,1\n0,2\n", "line 3: seconds 0 do not come after"},
 		{"time that goes back", head + "7,1\n9,2\n8,3\n", "line 4: seconds 8 do not come after"},
 		{"more than a year", head + "0,1\n1e9,2\n", "line 3: seconds 1e9 are more than a year"},
-		{"one rate", head + "0,1\n", "load.csv: 1 rates, want at least two"},
+		{"one rate", head + "0,1\n", "load.csv: want at least two rates, got 1: the second"},
 		{"no messages", head + "0,0\n1,0\n", "no message comes at any time"},
 	} {
 		if _, err := ReadLoad("load.csv", strings.NewReader(c.text)); err == nil || !strings.Contains(err.Error(), c.want) {
