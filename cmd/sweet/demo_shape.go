@@ -13,9 +13,10 @@ import (
 // cores that the worker has.
 const quiet = 0.4
 
-// bursts is how much of the load of that name there is in a demo: three bursts,
-// in a minute so close that a worker is not sure between them that they are over.
-const bursts = 3 * time.Minute
+// bursts is how much of the load of that name there is in a demo: four bursts, in
+// a minute closer than the ten seconds for which a worker minds a peak, so that
+// depth returns after the last one and not in between.
+const bursts = 4 * time.Minute
 
 // calm is the share of a load at its end in which it stays at its lowest: of a
 // minute as long as a worker needs to be sure that the load has fallen.

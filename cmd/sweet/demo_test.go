@@ -89,8 +89,9 @@ func TestChangingLoadsBeginQuietAndReachTheirPeak(t *testing.T) {
 	}
 }
 
-// A viewer sees load rise, the rung move, and depth return: at the default
-// duration with the bundled ladder, on the machine whose costs are committed.
+// A viewer sees load rise, the rung move, and depth return, once: at the default
+// duration with the bundled ladder and the costs that are committed, and where
+// the worker's clients take so much of the cores that the load is heavier by 0.3.
 func TestDepthReturnsBeforeAChangingLoadEnds(t *testing.T) {
 	world := defaultWorld()
 	world.cost = filepath.Join("simulate", "results", "cost.json")
@@ -100,20 +101,25 @@ func TestDepthReturnsBeforeAChangingLoadEnds(t *testing.T) {
 	}
 	o := demoOptions{duration: changingDuration}
 	for _, name := range simulate.Shapes() {
-		l, err := changing(name, w.Cost.Capacity(), o.duration-o.comparison())
-		if err != nil {
-			t.Fatal(err)
-		}
-		r, err := w.Run(t.Context(), l, 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var rungs []int
-		for _, s := range r.Series {
-			rungs = append(rungs, s.Rung)
-		}
-		if slices.Max(rungs) == 0 || rungs[len(rungs)-1] != 0 {
-			t.Errorf("%s: got rungs %v by second, want some below full depth and 0 at the end", name, rungs)
+		for _, heavier := range []float64{1, 1.3} {
+			l, err := changing(name, heavier*w.Cost.Capacity(), o.duration-o.comparison())
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := w.Run(t.Context(), l, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var rungs, returned []int        // returned: after moves toward full depth
+			for _, s := range r.Series[2:] { // after the warm-up
+				if n := len(rungs); n > 0 && s.Rung < rungs[n-1] {
+					returned = append(returned, s.Rung)
+				}
+				rungs = append(rungs, s.Rung)
+			}
+			if rungs[0] != 0 || slices.Max(rungs) == 0 || !slices.Equal(returned, []int{0}) {
+				t.Errorf("%s, %v times: got rungs %v by second, want 0, then cheaper ones, then 0 once and for all", name, heavier, rungs)
+			}
 		}
 	}
 }
