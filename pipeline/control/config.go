@@ -12,9 +12,9 @@ type Config struct {
 	// TargetAge is the age that the oldest unsettled message should stay under.
 	// Raise it where answers may be late: of a target beyond 15 s a third less 5 s
 	// is spent before a peak costs any depth, so that with a minute peaks of some
-	// ten seconds cost none. Lower it for dashboards and alerts. Below about three times what a message takes through an idle
-	// worker (timing.total_ms of its results) the worker is always behind and
-	// stays on its cheapest rung.
+	// ten seconds cost none. Lower it for dashboards and alerts. Below about three
+	// times what a message takes through an idle worker (timing.total_ms of its
+	// results) the worker is always behind and stays on its cheapest rung.
 	TargetAge time.Duration `env:"TARGET_AGE, default=1s" json:"target_age" doc:"age of the oldest unsettled message to hold: raise it where answers may be late and should be deep, lower it where they must be fresh"`
 
 	// ControlEvery is the time between two decisions. Lower it together with a

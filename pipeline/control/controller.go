@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -41,17 +42,14 @@ const (
 	patience = 31 * time.Second
 
 	// λ is the rate over the slow window, or the rise that both halves of the fast
-	// one show, whichever is more.
+	// one show, whichever is more. The fast one is also for how long arrivals are
+	// watched before there is a λ, and over which settled messages are counted.
 	slow, fast = 5 * time.Second, time.Second
 
 	// spend is the part of the target age, less slow, that messages may wait before
 	// a load that is too much for the rung moves it. A target of 15 s or less is too
 	// near for that. With a longer one a peak that is soon over costs no depth.
 	spend = 1.0 / 3
-
-	// enough is for how long arrivals are watched before there is a λ, and the time
-	// over which it is told how many messages are settled.
-	enough = time.Second
 
 	// heardWithin is how long ago the ends may have been heard where a deeper rung
 	// is taken. The consumer asks every five seconds where it does not fetch.
@@ -116,7 +114,7 @@ func New(cfg Config, reach [][]float64) (*Controller, error) {
 		wait:      max(0, float64(spend*cfg.TargetAge.Seconds())-slow.Seconds()),
 		leap:      max(5*time.Second, 8*cfg.ControlEvery),
 		arrived:   flow{keep: slow},
-		settled:   flow{keep: enough},
+		settled:   flow{keep: fast},
 		message:   make([]float64, len(reach)),
 		explained: -explains,
 		deepened:  -time.Minute,
@@ -170,12 +168,8 @@ func (c *Controller) Step(r Reading) Decision {
 		c.moved, c.explained = c.now, c.now
 	}
 	switch {
-	case !c.chosen && (c.costs == nil || c.arrived.span() < enough):
-		why := WarmUp
-		if d.Reason == Withdrawn {
-			why = Withdrawn
-		}
-		d = Decision{Rung: c.first(&r, d.BestEffort), BestEffort: d.BestEffort, Reason: why}
+	case !c.chosen && (c.costs == nil || c.arrived.span() < fast):
+		d = Decision{Rung: c.first(&r, d.BestEffort), BestEffort: d.BestEffort, Reason: cmp.Or(d.Reason, WarmUp)}
 	case !sound:
 		c.hold(&d, NoReading)
 	case r.FetchStalled || r.PublishStalled:
@@ -194,7 +188,7 @@ func (c *Controller) Step(r Reading) Decision {
 
 // first is the rung before the first choice.
 func (c *Controller) first(r *Reading, rail int) int {
-	if c.arrived.span() >= enough && c.arrived.rate(slow) == 0 && r.Backlog <= 0 {
+	if c.arrived.span() >= fast && c.arrived.rate(slow) == 0 && r.Backlog <= 0 {
 		return 0
 	}
 	return rail
@@ -250,7 +244,7 @@ func (c *Controller) hold(d *Decision, why Reason) {
 // rail.
 func (c *Controller) decide(r *Reading, d *Decision, dt time.Duration) {
 	c.price(r.blend(), d.BestEffort)
-	if c.arrived.span() >= enough {
+	if c.arrived.span() >= fast {
 		d.Rate = max(c.arrived.rate(slow), c.arrived.risen(fast))
 	}
 	backlog := max(0, float64(r.Backlog))
@@ -301,7 +295,7 @@ func (c *Controller) delay(r *Reading, backlog, message float64) float64 {
 		return 0
 	}
 	takes := backlog * message
-	if rate := c.settled.rate(enough); rate > 0 {
+	if rate := c.settled.rate(fast); rate > 0 {
 		takes = backlog / rate
 	}
 	takes = min(takes, mostAge.Seconds())
@@ -392,10 +386,7 @@ func (c *Controller) deeper(d *Decision) (int, Reason) {
 	}
 	lately, long := c.load.over(10), c.load.over(60)
 	allowed, failed := c.failure.allows(c.now)
-	fell := !failed && c.now-c.returned >= time.Minute && c.now-c.deepened >= oneFall && lately <= fallen*long
-	if fell && d.Load <= falling*lately && c.lowest(d.Load, fallenFits, d.Rung) < c.lowest(lately, fallenFits, d.Rung) {
-		fell = false
-	}
+	fell := !failed && c.now-c.returned >= time.Minute && c.now-c.deepened >= oneFall && lately <= fallen*long && !c.falls(d, lately)
 	for k := range d.Rung {
 		lasting := calm >= time.Minute && long*c.message[k] <= min(roomy, allowed)
 		plain := fell && lately*c.message[k] <= fallenFits
@@ -406,6 +397,12 @@ func (c *Controller) deeper(d *Decision) (int, Reason) {
 		}
 	}
 	return d.Rung, Recovering
+}
+
+// falls reports whether the load still falls from what it was lately, toward a
+// deeper rung than that leaves.
+func (c *Controller) falls(d *Decision, lately float64) bool {
+	return d.Load <= falling*lately && c.lowest(d.Load, fallenFits, d.Rung) < c.lowest(lately, fallenFits, d.Rung)
 }
 
 // saturate says whether the ladder is at its end: messages are late at the rail,
@@ -437,7 +434,7 @@ func (c *Controller) saturate(d *Decision, backlog float64, dt time.Duration) {
 // counts where it is below λ: what came at once is in the backlog by now.
 func (c *Controller) spare(d *Decision) float64 {
 	carried := 1 / c.message[d.Rung]
-	if rate := c.settled.rate(enough); rate > 0 {
+	if rate := c.settled.rate(fast); rate > 0 {
 		carried = min(carried, rate)
 	}
 	return carried - min(d.Rate, c.arrived.rate(fast))

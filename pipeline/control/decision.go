@@ -47,7 +47,7 @@ const (
 	Rail       Reason = "rail"       // a cheaper rung is wanted, but the evidence allows none; not late, or soon no more
 	Saturated  Reason = "saturated"  // late at the rail, or only just not late there
 
-	WarmUp    Reason = "warmup"     // costs or rate were not known until now: the highest usable rung, and then the first choice
+	WarmUp    Reason = "warmup"     // costs or rate were not known until now: the highest usable rung, or full depth of an idle worker, and then the first choice
 	Stalled   Reason = "stalled"    // Kafka or NATS stalls
 	NoReading Reason = "no_reading" // the clock leapt or stood still, or the ends have not been heard for long
 )
