@@ -83,12 +83,21 @@ func (t *Trainer) Save(w io.Writer) error {
 	return nil
 }
 
+// length is how many values parts have.
+func length(parts []span) int {
+	n := 0
+	for _, p := range parts {
+		n += p.to - p.from
+	}
+	return n
+}
+
 // gather returns parts of an arena side by side. One part is not copied.
 func gather(arena []float32, parts []span) []float32 {
 	if len(parts) == 1 {
 		return arena[parts[0].from:parts[0].to]
 	}
-	var all []float32
+	all := make([]float32, 0, length(parts))
 	for _, p := range parts {
 		all = append(all, arena[p.from:p.to]...)
 	}
@@ -127,8 +136,8 @@ func (t *Trainer) Resume(r io.Reader) error {
 		return fmt.Errorf("reading the checkpoint: %w", err)
 	}
 	arenas, parts := t.arenas(), t.network.layout.trained()
-	for name, arena := range arenas {
-		if n, want := len(tensors[name].Data), len(gather(arena, parts)); n != want {
+	for name := range arenas {
+		if n, want := len(tensors[name].Data), length(parts); n != want {
 			return fmt.Errorf("reading the checkpoint: %s has %d values, want %d", name, n, want)
 		}
 	}
