@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math"
 	"os"
 	"os/exec"
 	"strconv"
@@ -60,6 +59,9 @@ type plumbingRound struct {
 	Worker plumbingPace `json:"worker"`
 	Bare   plumbingPace `json:"bare"`
 }
+
+// ratio is that of the worker's results a second to the bare loop's.
+func (r plumbingRound) ratio() float64 { return r.Worker.PerSecond / r.Bare.PerSecond }
 
 type plumbingPace struct {
 	PerSecond float64 `json:"results_per_second"`
@@ -126,8 +128,9 @@ func (p *plumber) alternate(ctx context.Context) (plumbingReport, error) {
 		if err != nil {
 			return r, fmt.Errorf("the bare loop: %w", err)
 		}
-		r.Rounds = append(r.Rounds, plumbingRound{newPlumbingPace(worker), newPlumbingPace(bare)})
-		ratios = append(ratios, worker.PerSecond/bare.PerSecond)
+		both := plumbingRound{newPlumbingPace(worker), newPlumbingPace(bare)}
+		r.Rounds = append(r.Rounds, both)
+		ratios = append(ratios, both.ratio())
 		cpu = append(cpu, float64(worker.CPU)/float64(max(bare.CPU, 1)))
 	}
 	r.Ratio, r.CPURatio = median(ratios), median(cpu)
@@ -272,11 +275,11 @@ func (r plumbingReport) print(w io.Writer) error {
 	fmt.Fprintln(t, "round\tworker, results/s\tCPU a result\tbare, results/s\tCPU a result\tratio\t")
 	for i, round := range r.Rounds {
 		fmt.Fprintf(t, "%d\t%.0f\t%.1f µs\t%.0f\t%.1f µs\t%.2f\t\n", i+1, round.Worker.PerSecond, round.Worker.CPUMicros,
-			round.Bare.PerSecond, round.Bare.CPUMicros, round.Worker.PerSecond/round.Bare.PerSecond)
+			round.Bare.PerSecond, round.Bare.CPUMicros, round.ratio())
 	}
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "\nmedian of the rounds: %.2f of the bare loop's results a second, %.2f of its CPU time\n", r.Ratio, math.Abs(r.CPURatio))
+	_, err := fmt.Fprintf(w, "\nmedian of the rounds: %.2f of the bare loop's results a second, %.2f of its CPU time\n", r.Ratio, r.CPURatio)
 	return err
 }
