@@ -155,3 +155,18 @@ func environment(more ...string) []string {
 	}
 	return append(env, more...)
 }
+
+// every yields, again and again, until ctx ends.
+func every(ctx context.Context, d time.Duration) func(yield func() bool) {
+	return func(yield func() bool) {
+		again := time.NewTicker(d)
+		defer again.Stop()
+		for yield() {
+			select {
+			case <-again.C:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}
+}

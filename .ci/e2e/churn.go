@@ -42,7 +42,8 @@ type member struct {
 
 const (
 	churnTopic = "churn"
-	churnGroup = "churn" // and the stream
+	churnMode  = "fixed"
+	churnGroup = churnTopic + "-" + churnMode // and the stream: what a worker calls them
 )
 
 // An event is something that happens, by the words in which it is told.
@@ -208,9 +209,8 @@ func (c *churn) tails() string {
 func (c *churn) start(ctx context.Context) error {
 	c.started++
 	name := fmt.Sprintf("worker-%d", c.started)
-	w := worker{load: load{name: churnTopic, model: "bundled"}, mode: "fixed", rung: c.o.last, path: filepath.Join(c.o.bin, "worker")}
+	w := worker{load: load{name: churnTopic, model: "bundled"}, mode: churnMode, rung: c.o.last, path: filepath.Join(c.o.bin, "worker")}
 	env := append(w.env(c.s),
-		"SWEET_KAFKA_GROUP="+churnGroup, "SWEET_NATS_STREAM="+churnGroup, "SWEET_NATS_SUBJECT="+churnGroup+".{label}",
 		"SWEET_KAFKA_SESSION_TIMEOUT=4s", "SWEET_KAFKA_HEARTBEAT=500ms", "SWEET_KAFKA_REBALANCE_TIMEOUT=12s", "SWEET_DRAIN=6s",
 		"SWEET_IN_FLIGHT=4000",
 	)
@@ -396,14 +396,6 @@ func (c *churn) killBoth(ctx context.Context) error {
 	}
 	return c.againNATS(ctx, sometimes)
 }
-
-// How often NATS syncs to disk: always has it sync every result before it
-// acknowledges it, without which it may lose what it has acknowledged when the
-// machine goes down.
-const (
-	always    = "always"
-	sometimes = "2m" // its default
-)
 
 // againNATS starts NATS again on its port and its data.
 func (c *churn) againNATS(ctx context.Context, sync string) error {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -104,55 +103,34 @@ func (c *churn) checkStream(ctx context.Context, ends []int64) error {
 		missing[p] = slices.Repeat([]bool{true}, int(end))
 		left += int(end)
 	}
-	stream, err := c.js.Stream(ctx, churnGroup)
-	if err != nil {
-		return fmt.Errorf("opening stream %s: %w", churnGroup, err)
-	}
-	if n := stream.CachedInfo().State.Msgs; n != uint64(left) {
-		return fmt.Errorf("stream %s holds %d results, want %d", churnGroup, n, left)
-	}
-	consumer, err := stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{})
-	if err != nil {
-		return fmt.Errorf("reading stream %s: %w", churnGroup, err)
-	}
-	messages, err := consumer.Messages()
-	if err != nil {
-		return fmt.Errorf("reading stream %s: %w", churnGroup, err)
-	}
-	defer messages.Stop()
-	for ; left > 0; left-- {
-		m, err := messages.Next(jetstream.NextContext(ctx))
-		if err != nil {
-			return fmt.Errorf("reading stream %s, %d results before its end: %w", churnGroup, left, err)
-		}
+	return eachResult(ctx, c.js, churnGroup, left, func(m jetstream.Msg) error {
 		var r result
 		if err := json.Unmarshal(m.Data(), &r); err != nil {
-			return fmt.Errorf("a result is not as promised: %w: %s", err, m.Data())
+			return fmt.Errorf("it is not as promised: %w", err)
 		}
 		at := r.at()
 		if at.partition < 0 || at.partition >= len(missing) || at.offset < 0 || at.offset >= int64(len(missing[at.partition])) || !missing[at.partition][at.offset] {
-			return fmt.Errorf("a result names partition %d, offset %d, which is no message or was answered before: %s", at.partition, at.offset, m.Data())
+			return fmt.Errorf("it names partition %d, offset %d, which is no message or was answered before", at.partition, at.offset)
 		}
 		if r.Label == "" || r.Rung != c.o.last {
-			return fmt.Errorf("a result is not that of rung %d: %s", c.o.last, m.Data())
+			return fmt.Errorf("it is not that of rung %d", c.o.last)
 		}
 		missing[at.partition][at.offset] = false
-	}
-	return nil
+		return nil
+	})
 }
 
 // metric returns what a worker says of itself under a name without labels.
 func (m *member) metric(ctx context.Context, name string) (float64, error) {
-	status, body, err := get(ctx, m.http+"/metrics")
-	if err != nil || status != 200 {
-		return 0, fmt.Errorf("asking %s for its metrics: status %d: %w", m.name, status, err)
+	text, err := page(ctx, m.http, "/metrics")
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", m.name, err)
 	}
-	for line := range strings.Lines(body) {
-		if value, ok := strings.CutPrefix(line, name+" "); ok {
-			return strconv.ParseFloat(strings.TrimSpace(value), 64)
-		}
+	figures, err := metrics(text, name)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", m.name, err)
 	}
-	return 0, fmt.Errorf("%s has no metric %s", m.name, name)
+	return figures[0], nil
 }
 
 // awaitMetric waits until a metric is at least so much.

@@ -123,48 +123,63 @@ func (r *result) at() place { return place{r.Source.Partition, r.Source.Offset} 
 // readStream returns all of a stream, which must be exactly want results with
 // different ids, in a stream as the worker promises to create it.
 func readStream(ctx context.Context, js jetstream.JetStream, name string, want int) ([]result, error) {
-	stream, err := js.Stream(ctx, name)
-	if err != nil {
-		return nil, fmt.Errorf("opening stream %s: %w", name, err)
-	}
-	info := stream.CachedInfo()
-	if info.State.Msgs != uint64(want) {
-		return nil, fmt.Errorf("stream %s holds %d results, want %d", name, info.State.Msgs, want)
-	}
-	if c := info.Config; c.Storage != jetstream.FileStorage || c.Discard != jetstream.DiscardNew || c.Duplicates != 10*time.Minute {
-		return nil, fmt.Errorf("stream %s has storage %v, discard %v, duplicate window %v; want file, new, 10m", name, c.Storage, c.Discard, c.Duplicates)
-	}
-	consumer, err := stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{})
-	if err != nil {
-		return nil, fmt.Errorf("reading stream %s: %w", name, err)
-	}
-	messages, err := consumer.Messages()
-	if err != nil {
-		return nil, fmt.Errorf("reading stream %s: %w", name, err)
-	}
-	defer messages.Stop()
 	ids := make(map[string]bool, want)
-	results := make([]result, want)
-	for i := range results {
-		m, err := messages.Next(jetstream.NextContext(ctx))
-		if err != nil {
-			return nil, fmt.Errorf("reading stream %s after %d results: %w", name, i, err)
-		}
-		if err := json.Unmarshal(m.Data(), &results[i]); err != nil {
-			return nil, fmt.Errorf("result %d of stream %s is not as promised: %w: %s", i, name, err, m.Data())
+	results := make([]result, 0, want)
+	err := eachResult(ctx, js, name, want, func(m jetstream.Msg) error {
+		var r result
+		if err := json.Unmarshal(m.Data(), &r); err != nil {
+			return fmt.Errorf("it is not as promised: %w", err)
 		}
 		id := m.Headers().Get(idHeader)
 		if id == "" || ids[id] {
-			return nil, fmt.Errorf("result %d of stream %s has the id %q, which is missing or was there before: %s", i, name, id, m.Data())
+			return fmt.Errorf("it has the id %q, which is missing or was there before", id)
 		}
 		ids[id] = true
 		meta, err := m.Metadata()
 		if err != nil {
-			return nil, fmt.Errorf("result %d of stream %s: %w", i, name, err)
+			return err
 		}
-		results[i].stored = meta.Timestamp
+		r.stored = meta.Timestamp
+		results = append(results, r)
+		return nil
+	})
+	return results, err
+}
+
+// eachResult calls do with all that a stream holds, which must be exactly want
+// results, in a stream as the worker promises to create it. What do says of one
+// is an error that shows it.
+func eachResult(ctx context.Context, js jetstream.JetStream, name string, want int, do func(jetstream.Msg) error) error {
+	stream, err := js.Stream(ctx, name)
+	if err != nil {
+		return fmt.Errorf("opening stream %s: %w", name, err)
 	}
-	return results, nil
+	info := stream.CachedInfo()
+	if info.State.Msgs != uint64(want) {
+		return fmt.Errorf("stream %s holds %d results, want %d", name, info.State.Msgs, want)
+	}
+	if c := info.Config; c.Storage != jetstream.FileStorage || c.Discard != jetstream.DiscardNew || c.Duplicates != 10*time.Minute {
+		return fmt.Errorf("stream %s has storage %v, discard %v, duplicate window %v; want file, new, 10m", name, c.Storage, c.Discard, c.Duplicates)
+	}
+	consumer, err := stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{})
+	if err != nil {
+		return fmt.Errorf("reading stream %s: %w", name, err)
+	}
+	messages, err := consumer.Messages()
+	if err != nil {
+		return fmt.Errorf("reading stream %s: %w", name, err)
+	}
+	defer messages.Stop()
+	for i := range want {
+		m, err := messages.Next(jetstream.NextContext(ctx))
+		if err != nil {
+			return fmt.Errorf("reading stream %s after %d results: %w", name, i, err)
+		}
+		if err := do(m); err != nil {
+			return fmt.Errorf("result %d of stream %s: %w: %s", i, name, err, m.Data())
+		}
+	}
+	return nil
 }
 
 // compare returns an error unless there is one result for every message and each

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -46,7 +47,7 @@ func startServers(ctx context.Context, dir string, o options) (*servers, error) 
 	if err := s.startKafka(ctx); err != nil {
 		return nil, errors.Join(err, s.stop())
 	}
-	if err := s.startNATS(ctx); err != nil {
+	if err := s.startNATS(ctx, anyPort, sometimes); err != nil {
 		return nil, errors.Join(err, s.stop())
 	}
 	return s, nil
@@ -61,13 +62,11 @@ func (s *servers) startKafka(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		s.kafka, err = start(ctx, s.dir, "kafka", environment(), kafkaReady,
-			s.script, filepath.Join(s.dir, "kafka"), strconv.Itoa(ports[0]), strconv.Itoa(ports[1]))
-		if err != nil {
+		s.ports = ports
+		if err := s.launchKafka(ctx); err != nil {
 			return err
 		}
 		if _, err = s.kafka.ready(ctx); err == nil {
-			s.ports = ports
 			s.brokers = net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[0]))
 			s.client = &kafka.Client{Addr: kafka.TCP(s.brokers), Timeout: patience}
 			return nil
@@ -78,6 +77,28 @@ func (s *servers) startKafka(ctx context.Context) error {
 		}
 	}
 	return faults
+}
+
+// launchKafka starts a broker on the ports, with the data that there is.
+func (s *servers) launchKafka(ctx context.Context) (err error) {
+	s.kafka, err = start(ctx, s.dir, s.log("kafka"), environment(), kafkaReady,
+		s.script, filepath.Join(s.dir, "kafka"), strconv.Itoa(s.ports[0]), strconv.Itoa(s.ports[1]))
+	return err
+}
+
+// againKafka starts the broker again, on its ports and its data.
+func (s *servers) againKafka(ctx context.Context) error {
+	if err := s.launchKafka(ctx); err != nil {
+		return err
+	}
+	_, err := s.kafka.ready(ctx)
+	return err
+}
+
+// log names the log of the next server that is started.
+func (s *servers) log(server string) string {
+	s.starts++
+	return fmt.Sprintf("%s-%d", server, s.starts)
 }
 
 // freePorts returns n different ports of the loopback address that are free now.
@@ -102,11 +123,28 @@ func freePorts(ctx context.Context, n int) ([]int, error) {
 	return ports, nil
 }
 
-func (s *servers) startNATS(ctx context.Context) error {
+// anyPort is where a server listens that asks the system for a port.
+const anyPort = "127.0.0.1:-1"
+
+// How often NATS syncs to disk: always has it sync every result before it
+// acknowledges it, without which it may lose what it has acknowledged when the
+// machine goes down.
+const (
+	always    = "always"
+	sometimes = "2m" // its default
+)
+
+// startNATS starts the nats-server at an address, with the data that there is and
+// the given sync_interval.
+func (s *servers) startNATS(ctx context.Context, listen, sync string) error {
+	name := s.log("nats-server")
+	config := filepath.Join(s.dir, name+".conf")
+	text := fmt.Sprintf("listen: %q\njetstream { store_dir: %q, sync_interval: %s }\n", listen, filepath.Join(s.dir, "nats"), sync)
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		return err
+	}
 	var err error
-	s.natsd, err = start(ctx, s.dir, "nats-server", environment(), natsReady,
-		s.natsPath, "-a", "127.0.0.1", "-p", "-1", "-js", "-sd", filepath.Join(s.dir, "nats"))
-	if err != nil {
+	if s.natsd, err = start(ctx, s.dir, name, environment(), natsReady, s.natsPath, "-c", config); err != nil {
 		return err
 	}
 	groups, err := s.natsd.ready(ctx)
@@ -115,6 +153,11 @@ func (s *servers) startNATS(ctx context.Context) error {
 	}
 	s.nats = "nats://" + groups[0]
 	return nil
+}
+
+// againNATS starts the nats-server again, on its port and its data.
+func (s *servers) againNATS(ctx context.Context, sync string) error {
+	return s.startNATS(ctx, strings.TrimPrefix(s.nats, "nats://"), sync)
 }
 
 // stop ends both servers.
@@ -158,10 +201,7 @@ func (s *servers) createTopic(ctx context.Context, topic string, partitions int)
 
 // awaitLeaders waits until every partition of a topic has a leader.
 func (s *servers) awaitLeaders(ctx context.Context, topic string, partitions int) error {
-	// The broker tells nobody when a leader is chosen.
-	again := time.NewTicker(100 * time.Millisecond)
-	defer again.Stop()
-	for {
+	for range every(ctx, 100*time.Millisecond) { // the broker tells nobody when a leader is chosen
 		m, err := s.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
 		if err != nil {
 			return fmt.Errorf("asking for the leaders of %s: %w", topic, err)
@@ -169,12 +209,8 @@ func (s *servers) awaitLeaders(ctx context.Context, topic string, partitions int
 		if led(m.Topics) == partitions {
 			return nil
 		}
-		select {
-		case <-again.C:
-		case <-ctx.Done():
-			return fmt.Errorf("waiting for the leaders of %s: %w", topic, context.Cause(ctx))
-		}
 	}
+	return fmt.Errorf("waiting for the leaders of %s: %w", topic, context.Cause(ctx))
 }
 
 // led counts the partitions that have a leader.
@@ -285,6 +321,30 @@ func (s *servers) ends(ctx context.Context, topic string, partitions int) ([]int
 		ends[p.Partition] = p.LastOffset
 	}
 	return ends, nil
+}
+
+// committed returns the offset that a group has committed in each partition, 0
+// where it has none.
+func (s *servers) committed(ctx context.Context, group, topic string, partitions int) ([]int64, error) {
+	var ask []int
+	for p := range partitions {
+		ask = append(ask, p)
+	}
+	resp, err := s.client.OffsetFetch(ctx, &kafka.OffsetFetchRequest{GroupID: group, Topics: map[string][]int{topic: ask}})
+	if err == nil {
+		err = resp.Error
+	}
+	if err != nil {
+		return nil, fmt.Errorf("asking for the offsets of group %s: %w", group, err)
+	}
+	committed := make([]int64, partitions)
+	for _, p := range resp.Topics[topic] {
+		if p.Error != nil {
+			return nil, fmt.Errorf("asking for the offset of group %s, partition %d: %w", group, p.Partition, p.Error)
+		}
+		committed[p.Partition] = max(0, p.CommittedOffset) // -1: nothing committed
+	}
+	return committed, nil
 }
 
 // checkCommitted returns an error unless the group has committed the end of

@@ -199,7 +199,12 @@ func (r *running) checkHTTP(ctx context.Context) error {
 
 // page returns what the running worker says at a path.
 func (r *running) page(ctx context.Context, path string) (string, error) {
-	status, body, err := get(ctx, r.http+path)
+	return page(ctx, r.http, path)
+}
+
+// page returns what a worker says at a path of its address.
+func page(ctx context.Context, address, path string) (string, error) {
+	status, body, err := get(ctx, address+path)
 	if err != nil {
 		return "", fmt.Errorf("asking for %s: %w", path, err)
 	}
