@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"sweetspot/inference"
@@ -448,6 +449,38 @@ func TestMisuseIsReportedByWait(t *testing.T) {
 				t.Errorf("after another failure: got %v, want the first, %v", again, err)
 			}
 		})
+	}
+}
+
+// TestADeviceGoesOnAfterAPanic has one call of each kind of work panic, on
+// whichever thread it is. The caller has the panic, the device no failure, and
+// what it computes next is as good as before.
+func TestADeviceGoesOnAfterAPanic(t *testing.T) {
+	s := shapes[2]
+	e := newEncoder(s)
+	tokens := randomTokens(rand.New(rand.NewPCG(9, 10)), s, slices.Repeat([]int{40}, 20)...)
+	for threads := 1; threads <= 4; threads++ {
+		d := openTest(t, "auto", threads)
+		p := e.place(d, len(tokens.IDs))
+		want := p.forward(t, tokens)
+		for name, run := range map[string]*func(worker, lo, hi int){
+			"embedding": &d.embedding.run, "norm": &d.norming.run, "attention": &d.attention.run,
+			"pooling": &d.pooling.run, "product": &d.engine.cells,
+		} {
+			sound := *run
+			var once atomic.Bool
+			*run = func(worker, lo, hi int) {
+				if !once.Swap(true) {
+					panic(name)
+				}
+				sound(worker, lo, hi)
+			}
+			if got := panics(func() { p.forward(t, tokens) }); !strings.HasPrefix(fmt.Sprint(got), name) {
+				t.Fatalf("%s, %d threads: got %v, want the panic", name, threads, got)
+			}
+			compareAnswers(t, fmt.Sprintf("after a panic in the %s, %d threads", name, threads), p.forward(t, tokens), want)
+			*run = sound
+		}
 	}
 }
 

@@ -1,7 +1,9 @@
 package cpu
 
 import (
+	"fmt"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 )
@@ -27,6 +29,7 @@ type Pool struct {
 	f        func(worker, lo, hi int)
 	n, chunk int
 	next     atomic.Int64
+	fault    atomic.Pointer[fault] // the first panic of f
 
 	// The caller, when it parks until the last worker has left.
 	waiting atomic.Bool
@@ -92,6 +95,9 @@ func (p *Pool) Close() {
 // returns when all calls have. worker is below [Pool.Threads]; calls with the
 // same worker do not overlap. Run must not be called by two goroutines at once,
 // nor from f.
+//
+// Where f panics, Run does, on the goroutine of its caller, once no call of f is
+// under way any more: a caller that recovers may use the pool again.
 func (p *Pool) Run(n int, f func(worker, lo, hi int)) {
 	if n <= 0 {
 		return
@@ -108,6 +114,10 @@ func (p *Pool) Run(n int, f func(worker, lo, hi int)) {
 	p.state.And(^uint64(open))
 	p.wait()
 	p.f = nil
+	if f := p.fault.Load(); f != nil {
+		p.fault.Store(nil)
+		panic(f)
+	}
 }
 
 // wake wakes up to n of the workers that are parked.
@@ -123,12 +133,33 @@ func (p *Pool) wake(n int) {
 
 // take works on chunks until none is left.
 func (p *Pool) take(worker int) {
+	defer p.catch()
 	for {
 		lo := int(p.next.Add(int64(p.chunk))) - p.chunk
 		if lo >= p.n {
 			return
 		}
 		p.f(worker, lo, min(p.n, lo+p.chunk))
+	}
+}
+
+// A fault is a panic that crosses from one goroutine to another, with where it
+// came from.
+type fault struct {
+	value any
+	stack []byte
+}
+
+// Error says what the panic said, and on the lines after that where it was.
+func (f *fault) Error() string { return fmt.Sprintf("%v\n\n%s", f.value, f.stack) }
+
+// catch keeps a panic of f for the caller of Run: on a worker's goroutine it
+// would end the process, and on the caller's own it would leave others at work
+// on what the caller believes to be over. Nobody begins another chunk.
+func (p *Pool) catch() {
+	if v := recover(); v != nil {
+		p.fault.CompareAndSwap(nil, &fault{value: v, stack: debug.Stack()})
+		p.next.Store(int64(p.n))
 	}
 }
 

@@ -1,8 +1,10 @@
 package cpu
 
 import (
+	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -84,6 +86,76 @@ func TestPoolEndsItsWorkers(t *testing.T) {
 			p.Close()
 		}
 	})
+}
+
+// panics returns what f panics with; nil where it does not.
+func panics(f func()) (value any) {
+	defer func() { value = recover() }()
+	f()
+	return nil
+}
+
+// TestAPanicReachesTheCaller has one piece of many panic, on whichever thread
+// takes it. When the caller has it no other is at work, and the pool is as good
+// as before.
+func TestAPanicReachesTheCaller(t *testing.T) {
+	for _, threads := range []int{1, 2, 4} {
+		t.Run(fmt.Sprintf("%d threads", threads), func(t *testing.T) {
+			p := NewPool(threads)
+			defer p.Close()
+			for round := range 200 {
+				const n = 64
+				var inside atomic.Int32
+				bad := round % n
+				got := panics(func() {
+					p.Run(n, func(_, lo, hi int) {
+						inside.Add(1)
+						defer inside.Add(-1)
+						if lo <= bad && bad < hi {
+							panic("bad piece")
+						}
+						runtime.Gosched()
+					})
+				})
+				if text := fmt.Sprint(got); !strings.HasPrefix(text, "bad piece") {
+					t.Fatalf("round %d: got %q, want the panic", round, text)
+				}
+				if left := inside.Load(); left != 0 {
+					t.Fatalf("round %d: %d calls are under way after the panic", round, left)
+				}
+				var done atomic.Int32
+				p.Run(n, func(_, lo, hi int) { done.Add(int32(hi - lo)) })
+				if done.Load() != n {
+					t.Fatalf("round %d: %d of %d were done after the panic", round, done.Load(), n)
+				}
+			}
+		})
+	}
+}
+
+// TestAPanicOfAWorkerIsTheCallers has the workers panic, and not the caller,
+// which waits until one has come.
+func TestAPanicOfAWorkerIsTheCallers(t *testing.T) {
+	p := NewPool(3)
+	defer p.Close()
+	arrived := make(chan struct{})
+	var once atomic.Bool
+	got := panics(func() {
+		p.Run(64, func(worker, _, _ int) {
+			if worker == 0 {
+				<-arrived // a worker has come
+				return
+			}
+			if !once.Swap(true) {
+				close(arrived)
+			}
+			panic(fmt.Errorf("worker %d fell", worker))
+		})
+	})
+	text := fmt.Sprint(got)
+	if !strings.HasPrefix(text, "worker ") || !strings.Contains(text, "TestAPanicOfAWorkerIsTheCallers") {
+		t.Errorf("got %q, want what the worker said and where it was", text)
+	}
 }
 
 func TestGridCoversEveryCellOnce(t *testing.T) {
