@@ -21,6 +21,10 @@ type Encoder interface {
 }
 
 // A Batch is a set of rows that wait at, or were answered by, one stage.
+//
+// Where Forward or Wait panics, nothing is known of what the batch holds, and
+// all that may be done with it is Reset. Other batches are as they were, and the
+// encoder goes on: see isolate.
 type Batch interface {
 	// Add puts a row at the end of a batch of the first stage. It reports false
 	// where there is no room, and an error where the row can never be run.

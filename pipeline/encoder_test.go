@@ -14,12 +14,7 @@ import (
 // ladder of thresholds beside full depth.
 func newModel(t *testing.T, method inference.Method, score inference.Score, thresholds inference.Thresholds) *inference.Model {
 	t.Helper()
-	dir := devicetest.Random(inference.Config{
-		Vocab: len(words), Width: 16, Layers: 4, Heads: 2, FeedForward: 32, Positions: 16, Types: 2, Epsilon: 1e-12,
-		Exits: []int{1, 2, 4}, Pooling: []inference.Pooling{inference.CLS, inference.CLS, inference.CLS},
-		Score: score, Method: method, Labels: []string{"a", "b", "c"},
-	}, 5)
-	m, err := inference.New(dir, devicetest.Reference(), inference.Options{})
+	m, err := inference.New(randomDirectory(method, score), devicetest.Reference(), inference.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -90,6 +90,7 @@ func (l *loop) dropAudits() {
 			answered := !slices.ContainsFunc(b.rows, func(r *row) bool { return r.left == 0 })
 			if answered {
 				l.empty(b, nil)
+				l.free(b)
 			}
 			return answered
 		})

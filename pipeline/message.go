@@ -137,6 +137,8 @@ const (
 	BadHeader   Reason = "bad_header"   // sweet-tier is no tier
 	Shed        Reason = "shed"         // of the tier best-effort, under SWEET_OVERLOAD=shed; nothing is wrong with it
 
+	ModelPanic Reason = "model_panic" // the model panics on it, and not on others
+
 	// ResultTooLarge: the result, with the headers it carries over, is more than
 	// the server or the stream takes.
 	ResultTooLarge Reason = "result_too_large"

@@ -26,6 +26,7 @@ type Metrics struct {
 	truncated   prometheus.Counter
 	tokens      prometheus.Counter
 	shed        prometheus.Counter
+	panics      prometheus.Counter
 
 	controlMetrics
 }
@@ -80,6 +81,7 @@ func NewMetrics(r prometheus.Registerer, stages int) *Metrics {
 		tokens:          counter("tokens_total", "Tokens admitted, [CLS] and [SEP] included."),
 	}
 	m.shed = counter("shed_total", "Messages of the best-effort tier set aside under overload.")
+	m.panics = counter("model_panics_total", "Batches on which the model panicked; their rows were run again, the cause set aside.")
 	m.controlMetrics = newControlMetrics(r)
 	m.stages = newStageMetrics(r, stages)
 	return m

@@ -22,6 +22,8 @@
 //     tried again in place, unsettled, for as long as the worker lives. A
 //     failure of the device is fatal: Run returns, and what is unsettled is read
 //     again by the partition's next owner.
+//   - A panic of the model is the fault of a text until the opposite is shown:
+//     else one text would end every worker that reads it.
 //   - Nothing here bounds what is in flight but the source: what does not become
 //     durable waits in a list, so messages stay unsettled, and Fetch blocks.
 //     Nothing else waits for it.
@@ -191,7 +193,7 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	letters := make(chan []DeadLetter, 1)
 	results := make(chan []Result, publishers)
 	again := make(chan []Result, publishers)
-	published, unburied := lastCloses(publishers, again), lastCloses(2, letters)
+	published, unburied := lastCloses(publishers, again), lastCloses(3, letters)
 	deliver := p.results(work, letters)
 	g.Go(func() error { p.fetch(intake, work, stop, fetched); return nil })
 	g.Go(func() error { defer unburied(); return p.prepare(work, fetched, rows, letters) })
@@ -203,8 +205,9 @@ func (p *Pipeline) Run(ctx context.Context) error {
 			arrived()
 			p.audits.end()
 			time.AfterFunc(lastTry, giveUp)
+			unburied()
 		}()
-		return p.classify(work, rows, results)
+		return p.classify(work, rows, outlets{results, letters})
 	})
 	g.Go(func() error { p.steering.run(steered); return nil })
 	if a := p.audits; a != nil {

@@ -167,8 +167,11 @@ func (p *Pipeline) prepareMessage(m *Message) (*row, *poison) {
 		r = new(row)
 	}
 	start := time.Now()
-	made, err := p.parts.Tokenizer.Row(r.tokens[:0], c.text, c.pair, p.cfg.MaxTokens, p.truncate)
+	made, err := p.tokenize(r.tokens[:0], c)
 	p.parts.Metrics.tokenizeSeconds.Observe(time.Since(start).Seconds())
+	if cause, ok := errors.AsType[*panicError](err); ok {
+		return nil, poisoned(ModelPanic, "the tokenizer panics on this text: %s", cause.value)
+	}
 	if err != nil {
 		p.rows.Put(r)
 		// Too low a limit, the only other error, was refused by New.

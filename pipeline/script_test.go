@@ -73,6 +73,10 @@ type script struct {
 	fail   func(stage int) error // at Wait
 	breaks *inference.Exit       // the answer to every row, where set
 
+	// panics is called with every run, at Forward or, where late is set, at Wait.
+	panics func(stage int, rows []inference.Row)
+	late   bool
+
 	runs []string // stage and rows of every run, such as "1:4"
 }
 
@@ -86,6 +90,9 @@ func (s *script) Forward(_ context.Context, b Batch) error {
 	sb := b.(*scriptBatch)
 	sb.exits = nil
 	s.runs = append(s.runs, fmt.Sprintf("%d:%d", sb.stage+1, len(sb.rows)))
+	if s.panics != nil && !s.late {
+		s.panics(sb.stage, sb.rows)
+	}
 	return nil
 }
 
@@ -131,6 +138,9 @@ func (b *scriptBatch) Wait(ctx context.Context) error {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
+	}
+	if b.script.panics != nil && b.script.late {
+		b.script.panics(b.stage, b.rows)
 	}
 	if b.script.fail != nil {
 		if err := b.script.fail(b.stage); err != nil {

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -25,6 +26,8 @@ type loop struct {
 	lines   []schedule.Line  // what costs says now, never changed in place
 	view    []schedule.Stage // what the scheduler is told of the stages, used again
 	window  []schedule.Row   // and of the queue
+	spare   []*bin           // by stage: in which rows run again after a panic; made when they are needed
+	panics  uint             // batches that panicked
 
 	predictions []prometheus.Counter // by label; nil where none has been counted yet
 	shown       int                  // labels with a series of their own
@@ -48,10 +51,16 @@ type bin struct {
 	queued   time.Time // when it was handed to the device
 }
 
+// outlets are where messages leave the stage loop to.
+type outlets struct {
+	results chan<- []Result
+	letters chan<- []DeadLetter
+}
+
 // classify runs the model over the rows that come in. It alone touches the
 // encoder. An error is the device's, and fatal.
-func (p *Pipeline) classify(ctx context.Context, in <-chan []*row, out chan<- []Result) error {
-	defer close(out)
+func (p *Pipeline) classify(ctx context.Context, in <-chan []*row, to outlets) error {
+	defer close(to.results)
 	l, err := p.stageLoop()
 	if err != nil {
 		return err
@@ -60,9 +69,9 @@ func (p *Pipeline) classify(ctx context.Context, in <-chan []*row, out chan<- []
 		l.takeIn(in)
 		switch step := schedule.Next(l.state(time.Now())); step.Do {
 		case schedule.Run:
-			err = l.run(ctx, step.Stage)
+			err = l.run(ctx, step.Stage, to)
 		case schedule.Wait:
-			err = l.finish(ctx, out)
+			err = l.finish(ctx, to)
 		case schedule.Rest:
 			if l.closed {
 				return nil
@@ -98,18 +107,26 @@ func newLoop(p *Pipeline) (*loop, error) {
 	}
 	for i := range l.stages {
 		for range p.parts.Depth + 1 {
-			b, err := p.parts.Encoder.NewBatch(i, p.cfg.BatchTokens)
+			b, err := l.newBin(i)
 			if err != nil {
-				return nil, fmt.Errorf("making room for stage %d: %w", i+1, err)
+				return nil, err
 			}
-			if p.cfg.ResultScores {
-				b.KeepScores()
-			}
-			l.stages[i].free = append(l.stages[i].free, &bin{stage: i, batch: b})
+			l.stages[i].free = append(l.stages[i].free, b)
 		}
 	}
 	l.tell()
 	return l, nil
+}
+
+func (l *loop) newBin(stage int) (*bin, error) {
+	b, err := l.p.parts.Encoder.NewBatch(stage, l.p.cfg.BatchTokens)
+	if err != nil {
+		return nil, fmt.Errorf("making room for stage %d: %w", stage+1, err)
+	}
+	if l.p.cfg.ResultScores {
+		b.KeepScores()
+	}
+	return &bin{stage: stage, batch: b}, nil
 }
 
 // takeIn takes the rows that are ready, until there are enough to choose from.
@@ -181,7 +198,7 @@ func earlier(a, b time.Time) time.Time {
 }
 
 // run hands the next batch of a stage to the device.
-func (l *loop) run(ctx context.Context, i int) error {
+func (l *loop) run(ctx context.Context, i int, to outlets) error {
 	now := time.Now()
 	b, err := l.next(i, now)
 	if err != nil {
@@ -193,7 +210,11 @@ func (l *loop) run(ctx context.Context, i int) error {
 			r.started = b.queued
 		}
 	}
-	if err := l.p.parts.Encoder.Forward(ctx, b.batch); err != nil {
+	err = l.forward(ctx, b.batch)
+	if cause, ok := errors.AsType[*panicError](err); ok {
+		return l.isolate(ctx, b, cause, to)
+	}
+	if err != nil {
 		return fmt.Errorf("running stage %d: %w", i+1, err)
 	}
 	l.running = append(l.running, b)
@@ -219,19 +240,32 @@ func (b *bin) put(r *row) {
 	b.deadline = earlier(b.deadline, r.deadline)
 }
 
-// finish waits for the batch that was queued first, sends the results of the
-// rows that leave, and passes the others on.
-func (l *loop) finish(ctx context.Context, out chan<- []Result) error {
+// finish waits for the batch that was queued first, and goes on with its rows.
+func (l *loop) finish(ctx context.Context, to outlets) error {
 	b := l.running[0]
-	if err := b.batch.Wait(ctx); err != nil {
+	err := wait(ctx, b.batch)
+	cause, panicked := errors.AsType[*panicError](err)
+	if err != nil && !panicked {
 		return fmt.Errorf("running stage %d: %w", b.stage+1, err)
 	}
-	now := time.Now()
 	l.running = slices.Delete(l.running, 0, 1)
+	if panicked {
+		return l.isolate(ctx, b, cause, to)
+	}
+	now := time.Now()
 	took := now.Sub(later(b.queued, l.freed))
 	l.freed = now
 	l.measure(b, took)
+	if err := l.leave(ctx, b, took, now, to); err != nil {
+		return err
+	}
+	l.free(b)
+	return nil
+}
 
+// leave sends the results of the rows of b that leave, and passes the others on.
+// It empties b.
+func (l *loop) leave(ctx context.Context, b *bin, took time.Duration, now time.Time, to outlets) error {
 	results, stay, err := l.split(ctx, b, took, now)
 	if err != nil {
 		return err
@@ -244,7 +278,7 @@ func (l *loop) finish(ctx context.Context, out chan<- []Result) error {
 		return nil
 	}
 	l.p.traffic.answer(len(results))
-	if !send(ctx, out, results) {
+	if !send(ctx, to.results, results) {
 		return context.Cause(ctx)
 	}
 	return nil
@@ -313,18 +347,31 @@ func (l *loop) filling(i, tokens int) (*bin, error) {
 	return b, nil
 }
 
-// empty makes b free again, and the rows that left, for their memory.
+// empty empties b, whose rows left but for those that stay, and keeps the memory
+// of the former.
 func (l *loop) empty(b *bin, stay []int) {
 	for i, r := range b.rows {
 		if len(stay) > 0 && stay[0] == i {
 			stay = stay[1:]
 			continue
 		}
-		*r = row{tokens: r.tokens[:0]}
-		l.p.rows.Put(r)
+		l.recycle(r)
 	}
+	l.reset(b)
+}
+
+// recycle keeps the memory of a row that has left.
+func (l *loop) recycle(r *row) {
+	*r = row{tokens: r.tokens[:0]}
+	l.p.rows.Put(r)
+}
+
+// reset empties b of its rows, which go on elsewhere.
+func (l *loop) reset(b *bin) {
 	b.batch.Reset()
 	clear(b.rows)
 	b.rows, b.tokens, b.deadline = b.rows[:0], 0, time.Time{}
-	l.stages[b.stage].free = append(l.stages[b.stage].free, b)
 }
+
+// free makes b, which is empty, free again.
+func (l *loop) free(b *bin) { l.stages[b.stage].free = append(l.stages[b.stage].free, b) }

@@ -120,10 +120,7 @@ func (l *loop) sweepOnce(ctx context.Context, rows int) ([]time.Duration, error)
 
 // warmRows fills a batch of the first stage.
 func (l *loop) warmRows(b Batch, rows int) error {
-	row := inference.Row{Tokens: make([]int32, l.warmRow()), Second: l.warmRow()}
-	for i := range row.Tokens {
-		row.Tokens[i] = int32(i % l.p.parts.Tokenizer.Size())
-	}
+	row := l.warmInput()
 	for r := range rows {
 		switch ok, err := b.Add(row); {
 		case err != nil:
@@ -133,6 +130,15 @@ func (l *loop) warmRows(b Batch, rows int) error {
 		}
 	}
 	return nil
+}
+
+// warmInput is the row that stages are timed with.
+func (l *loop) warmInput() inference.Row {
+	row := inference.Row{Tokens: make([]int32, l.warmRow()), Second: l.warmRow()}
+	for i := range row.Tokens {
+		row.Tokens[i] = int32(i % l.p.parts.Tokenizer.Size())
+	}
+	return row
 }
 
 // warmNext takes all rows of from, which it empties, to a batch of stage i.
@@ -149,9 +155,9 @@ func (l *loop) warmNext(i int, from Batch, rows int) (Batch, error) {
 
 func (l *loop) timeRun(ctx context.Context, b Batch) (time.Duration, error) {
 	start := time.Now()
-	if err := l.p.parts.Encoder.Forward(ctx, b); err != nil {
+	if err := l.forward(ctx, b); err != nil {
 		return 0, err
 	}
-	err := b.Wait(ctx)
+	err := wait(ctx, b)
 	return time.Since(start), err
 }

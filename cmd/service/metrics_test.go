@@ -24,6 +24,7 @@ var metrics = map[dto.MetricType]map[string][]string{
 		"dead_letters_total":      {"reason", "topic"},
 		"tombstones_total":        {"topic"},
 		"shed_total":              nil,
+		"model_panics_total":      nil,
 		"abandoned_total":         nil,
 		"exits_total":             {"exit"},
 		"layers_run_total":        nil,
