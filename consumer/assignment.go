@@ -36,10 +36,10 @@ func (k *Kafka) newAssignment(gen *kafka.Generation) *assignment {
 	for _, parts := range gen.Assignments {
 		n += len(parts)
 	}
-	size := fetchBytes(k.cfg, k.intake, n)
+	size, ids := fetchBytes(k.cfg, k.intake, n), newTopicIDs(k.net)
 	for topic, parts := range gen.Assignments {
 		for _, pa := range parts {
-			p := &partition{k: k, topic: topic, id: pa.ID, bytes: size, idle: a.idle, found: a.found, position: pa.Offset}
+			p := &partition{k: k, ids: ids, topic: topic, id: pa.ID, bytes: size, idle: a.idle, found: a.found, position: pa.Offset}
 			p.records.most = max(largestBody, int(k.intake.InFlightBytes))
 			p.end.Store(-1)
 			p.highest.Store(-1)

@@ -95,7 +95,7 @@ func TestIDsOfDifferentGroupsDiffer(t *testing.T) {
 	id := func(cluster, group string) string {
 		k := &Kafka{cfg: Config{Group: group}}
 		k.identify(cluster)
-		return k.messageID(pipeline.Origin{Topic: "t", Partition: 1, Offset: 2, Time: time.UnixMilli(3)})
+		return k.messageID(pipeline.Origin{Topic: "t", Partition: 1, Offset: 2, Time: time.UnixMilli(3)}, topicID{})
 	}
 	if got := id("c", "g"); got != "c/g/t/1/2/3" {
 		t.Errorf("got %q, want c/g/t/1/2/3", got)

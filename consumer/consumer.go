@@ -21,6 +21,8 @@
 //     messages of aborted transactions, also with ReadCommitted; it steps over
 //     deleted offsets without a word and tries a damaged batch for ever in
 //     silence. So partitions are read here, through kafka-go's Transport.
+//   - A topic may be deleted and made again under its name. What tells the two
+//     apart is the topic's id: partitions are read by it, and message ids hold it.
 //   - Kafka checks the member and the generation of a commit, never whether the
 //     member owns the partition. So a tracker belongs to one partition in one
 //     generation, and after a failed commit nothing is tried again under a later
@@ -32,6 +34,7 @@ package consumer
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -165,16 +168,20 @@ func escape(part string) string {
 
 func (k *Kafka) clusterID() string { return k.identity.Load().cluster }
 
-// messageID returns cluster/group/topic/partition/offset/timestamp_ms and the
-// suffix: the same for every reading of one record, another for a recreated
-// topic or a second group.
-func (k *Kafka) messageID(o pipeline.Origin) string {
+// messageID returns cluster/group/topic:id/partition/offset/timestamp_ms and the
+// suffix: the same for every reading of one record, another for a second group,
+// and another for a topic that was made again, whatever is put in it. The topic
+// has no id where the brokers are older than Kafka 2.8.
+func (k *Kafka) messageID(o pipeline.Origin, id topicID) string {
 	prefix := k.identity.Load().prefix
-	b := make([]byte, 0, len(prefix)+len(o.Topic)+len(k.parts.IDSuffix)+48)
-	b = append(append(append(b, prefix...), o.Topic...), '/')
-	b = append(strconv.AppendInt(b, int64(o.Partition), 10), '/')
-	b = append(strconv.AppendInt(b, o.Offset, 10), '/')
-	b = strconv.AppendInt(b, o.Time.UnixMilli(), 10)
+	b := make([]byte, 0, len(prefix)+len(o.Topic)+len(k.parts.IDSuffix)+80)
+	b = append(append(b, prefix...), o.Topic...)
+	if id != (topicID{}) {
+		b = base64.RawURLEncoding.AppendEncode(append(b, ':'), id[:])
+	}
+	b = strconv.AppendInt(append(b, '/'), int64(o.Partition), 10)
+	b = strconv.AppendInt(append(b, '/'), o.Offset, 10)
+	b = strconv.AppendInt(append(b, '/'), o.Time.UnixMilli(), 10)
 	return string(append(b, k.parts.IDSuffix...))
 }
 

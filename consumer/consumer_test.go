@@ -33,7 +33,8 @@ func TestMessagesComeAsTheyWereWritten(t *testing.T) {
 	if o.Cluster != "cluster" || o.Topic != testTopic || o.Partition != 0 || o.Offset != 2 || o.Time.IsZero() {
 		t.Errorf("origin %+v, want cluster, topic, partition 0, offset 2 and a time", o)
 	}
-	if want := "cluster/g/in/0/2/" + itoa(o.Time.UnixMilli()) + "-again"; ms[2].ID != want {
+	topic := "in:" + topicID(c.TopicInfo(testTopic).TopicID).String()
+	if want := "cluster/g/" + topic + "/0/2/" + itoa(o.Time.UnixMilli()) + "-again"; ms[2].ID != want {
 		t.Errorf("id %q, want %q", ms[2].ID, want)
 	}
 }

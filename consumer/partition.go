@@ -19,6 +19,7 @@ import (
 // group. One goroutine reads it.
 type partition struct {
 	k     *Kafka
+	ids   *topicIDs // shared by the partitions of the assignment
 	topic string
 	id    int
 	bytes int             // most to fetch at once
@@ -34,7 +35,8 @@ type partition struct {
 	failing atomic.Bool             // the last try to read failed
 
 	// What follows belongs to the reading goroutine.
-	position int64 // the next offset to read; negative until it is known
+	log      topicID // of the topic that is read; zero where there are no ids
+	position int64   // the next offset to read; negative until it is known
 	buffer   []byte
 	records  recordReader
 	trouble  trouble
@@ -54,12 +56,29 @@ func (d *damage) Unwrap() error { return d.err }
 // read reads until ctx ends.
 func (p *partition) read(ctx context.Context) {
 	defer p.trouble.end(p)
+	if !p.identify(ctx) {
+		return
+	}
 	for p.position < 0 && ctx.Err() == nil {
 		p.findStart(ctx)
 	}
 	for ctx.Err() == nil {
 		p.step(ctx)
 	}
+}
+
+// identify finds out the id of the topic, which messages cannot do without. It
+// reports false where ctx ends before.
+func (p *partition) identify(ctx context.Context) bool {
+	for ctx.Err() == nil {
+		id, err := p.ids.get(ctx, p.topic)
+		if err == nil {
+			p.log = id
+			return true
+		}
+		p.failed(ctx, err)
+	}
+	return false
 }
 
 // findStart finds where to start if kafka-go has found no offset of the group.
@@ -115,7 +134,7 @@ func (p *partition) advance() { p.moved.Store(time.Now().UnixMilli()) }
 // step makes one fetch and hands on what it brings.
 func (p *partition) step(ctx context.Context) {
 	req := &fetchRequest{
-		clientID: p.k.cfg.ClientID, topic: p.topic, partition: int32(p.id), offset: p.position,
+		clientID: p.k.cfg.ClientID, topic: p.topic, id: p.log, partition: int32(p.id), offset: p.position,
 		maxBytes: int32(p.bytes), waitMS: int32(p.k.cfg.FetchWait.Milliseconds()), isolation: int8(p.k.cfg.Isolation.level()), buffer: p.buffer,
 	}
 	p.buffer = nil // an abandoned request may still write to it
@@ -240,7 +259,7 @@ func (p *partition) deliver(ctx context.Context, rec record) error {
 		},
 		Key: rec.key, Value: rec.value, Headers: rec.headers,
 	}
-	m.ID = p.k.messageID(m.Origin)
+	m.ID = p.k.messageID(m.Origin, p.log)
 	size := m.Size()
 	if err := p.k.budget.acquire(ctx, size); err != nil {
 		return err

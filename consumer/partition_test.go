@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"testing"
-	"time"
 
 	kafka "github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -121,33 +120,6 @@ func TestAnOffsetBeyondTheEnd(t *testing.T) {
 			awaitCommit(t, c, 0, 21)
 		})
 	}
-}
-
-// TestTheLogBeginsAnewUnderUnsettledMessages recreates the topic while its
-// messages are out.
-func TestTheLogBeginsAnewUnderUnsettledMessages(t *testing.T) {
-	c := newCluster(t, 1)
-	cl := newClient(t, c)
-	produce(t, cl, 0, 20)
-	// Long enough between looks for new partitions that the topic is seen gone
-	// by the reader alone.
-	w := startWorker(t, c, func(_ *Config, _ *Intake, _ *Parts, tune *tuning) { tune.watchEvery = time.Hour })
-	old := w.take(t, 20)
-	deleteTopic(t, cl, testTopic)
-	createTopic(t, cl, testTopic)
-	produce(t, newClient(t, c), 0, 3)
-	w.logs.wait(t, "the log ends before the group's offset", "offset=20", "start=0")
-	fresh := w.take(t, 3)
-	if got := value(t, w.metrics.abandoned); got != 20 {
-		t.Errorf("abandoned %v, want 20", got)
-	}
-	for _, m := range old {
-		if m.Settle() {
-			t.Fatal("a message of the old topic counts for the new one")
-		}
-	}
-	settle(fresh...)
-	awaitCommit(t, c, 0, 3)
 }
 
 // TestADamagedBatchIsReported stalls kafka-go's Reader for ever, with one line

@@ -107,6 +107,10 @@ func (t *trouble) end(p *partition) {
 
 // refused deals with an error code in the answer to a fetch.
 func (p *partition) refused(ctx context.Context, code kafka.Error) {
+	if slices.Contains([]kafka.Error{kafka.UnknownTopicID, kafka.InconsistentTopicID, kafka.UnknownTopicOrPartition}, code) {
+		p.unknown(ctx, code)
+		return
+	}
 	if code != kafka.OffsetOutOfRange {
 		p.failed(ctx, code)
 		return
@@ -123,6 +127,33 @@ func (p *partition) refused(ctx context.Context, code kafka.Error) {
 	default: // the log has grown meanwhile
 		p.failed(ctx, code)
 	}
+}
+
+// unknown deals with a topic that a broker does not know under its id. It may
+// not have heard of it yet; or the topic was deleted, and perhaps made again, and
+// then another id is found under its name. The new log is read from its beginning,
+// see [partition.beyond].
+func (p *partition) unknown(ctx context.Context, code kafka.Error) {
+	p.ids.doubt(p.topic, p.log)
+	p.failed(ctx, code)
+	id, err := p.ids.get(ctx, p.topic)
+	if err != nil {
+		p.failed(ctx, err)
+		return
+	}
+	if none := (topicID{}); id == p.log || id == none || p.log == none {
+		return // brokers that begin to give ids, one after the other, have not made the topic again
+	}
+	first, end, err := p.k.net.bounds(ctx, p.topic, p.id, ReadUncommitted)
+	if err != nil {
+		p.failed(ctx, err)
+		return
+	}
+	p.k.log.WarnContext(ctx, "the topic was made again",
+		slog.String("topic", p.topic), slog.Int("partition", p.id), slog.String("id", id.String()), slog.String("old_id", p.log.String()),
+		slog.Int64("offset", p.position), slog.Int64("end", end), slog.Int64("start", first))
+	p.log = id
+	p.anew(first)
 }
 
 // truncated goes on where the log begins, after it was cut before we read it.
@@ -153,6 +184,11 @@ func (p *partition) beyond(ctx context.Context, first, end int64) {
 		slog.String("topic", p.topic), slog.Int("partition", p.id),
 		slog.Int64("offset", p.position), slog.Int64("end", end),
 		slog.Int64("start", first))
+	p.anew(first)
+}
+
+// anew begins with another log, of which nothing is known yet.
+func (p *partition) anew(first int64) {
 	p.k.metrics.gaps.Inc()
 	p.behind = time.Time{}
 	p.highest.Store(-1) // growth counts from the first end that is heard of the new log

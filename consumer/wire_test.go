@@ -17,8 +17,18 @@ import (
 // writes them.
 func answer(version int16, res *kmsg.FetchResponse) []byte {
 	res.Version = version
-	return res.AppendTo(binary.BigEndian.AppendUint32(nil, correlationID))
+	header := binary.BigEndian.AppendUint32(nil, correlationID)
+	if res.IsFlexible() {
+		header = append(header, 0) // no tags
+	}
+	return res.AppendTo(header)
 }
+
+// fetchVersions are those that the worker speaks.
+var fetchVersions = []int16{4, 5, 6, 7, 8, 9, 10, 11, 13}
+
+// anID is the id of a topic.
+var anID = topicID{1, 2, 3, 15: 16}
 
 func onePartition(edit func(*kmsg.FetchResponseTopicPartition)) *kmsg.FetchResponse {
 	p := kmsg.NewFetchResponseTopicPartition()
@@ -27,12 +37,12 @@ func onePartition(edit func(*kmsg.FetchResponseTopicPartition)) *kmsg.FetchRespo
 	edit(&p)
 	res := kmsg.NewPtrFetchResponse()
 	res.ThrottleMillis = 5
-	res.Topics = []kmsg.FetchResponseTopic{{Topic: testTopic, Partitions: []kmsg.FetchResponseTopicPartition{p}}}
+	res.Topics = []kmsg.FetchResponseTopic{{Topic: testTopic, TopicID: anID, Partitions: []kmsg.FetchResponseTopicPartition{p}}}
 	return res
 }
 
 func TestFetchResponses(t *testing.T) {
-	for version := int16(oldestFetch); version <= newestFetch; version++ {
+	for _, version := range fetchVersions {
 		t.Run(fmt.Sprintf("version %d", version), func(t *testing.T) {
 			got, err := parseFetch(answer(version, onePartition(func(p *kmsg.FetchResponseTopicPartition) {
 				p.RecordBatches = []byte("batches")
@@ -70,51 +80,64 @@ func TestWhatMayBeReadEnds(t *testing.T) {
 }
 
 func TestFetchErrorCodes(t *testing.T) {
-	got, err := parseFetch(answer(11, onePartition(func(p *kmsg.FetchResponseTopicPartition) { p.ErrorCode = 1 })), 11)
-	if err != nil || got.code != 1 {
-		t.Errorf("a partition's code: got %+v %v, want code 1", got, err)
-	}
-	whole := kmsg.NewPtrFetchResponse()
-	whole.ErrorCode = 71
-	if got, err := parseFetch(answer(11, whole), 11); err != nil || got.code != 71 {
-		t.Errorf("a code for the whole request: got %+v %v, want code 71", got, err)
+	for _, version := range []int16{11, 13} {
+		got, err := parseFetch(answer(version, onePartition(func(p *kmsg.FetchResponseTopicPartition) { p.ErrorCode = 1 })), version)
+		if err != nil || got.code != 1 {
+			t.Errorf("a partition's code, version %d: got %+v %v, want code 1", version, got, err)
+		}
+		whole := kmsg.NewPtrFetchResponse()
+		whole.ErrorCode = 71
+		if got, err := parseFetch(answer(version, whole), version); err != nil || got.code != 71 {
+			t.Errorf("a code for the whole request, version %d: got %+v %v, want code 71", version, got, err)
+		}
 	}
 }
 
 func TestDamagedFetchResponses(t *testing.T) {
-	good := answer(11, onePartition(func(p *kmsg.FetchResponseTopicPartition) { p.RecordBatches = []byte("batches") }))
-	for n := range good {
-		if res, err := parseFetch(good[:n], 11); err == nil {
-			t.Fatalf("%d of %d bytes: got %+v, want an error", n, len(good), res)
+	for _, version := range []int16{11, 13} {
+		good := answer(version, onePartition(func(p *kmsg.FetchResponseTopicPartition) { p.RecordBatches = []byte("batches") }))
+		needed := len(good)
+		if version >= fetchByID {
+			needed -= 2 // tags of the topic and of the whole, which nobody reads
 		}
-	}
-	other := bytes.Clone(good)
-	other[3] = 9
-	if _, err := parseFetch(other, 11); err == nil || !strings.Contains(err.Error(), "another request") {
-		t.Errorf("got %v, want an error about another request", err)
-	}
-	if _, err := parseFetch(answer(11, kmsg.NewPtrFetchResponse()), 11); err == nil || !strings.Contains(err.Error(), "0 topics") {
-		t.Errorf("got %v, want an error about 0 topics", err)
+		for n := range needed {
+			if res, err := parseFetch(good[:n], version); err == nil {
+				t.Fatalf("version %d, %d of %d bytes: got %+v, want an error", version, n, len(good), res)
+			}
+		}
+		other := bytes.Clone(good)
+		other[3] = 9
+		if _, err := parseFetch(other, version); err == nil || !strings.Contains(err.Error(), "another request") {
+			t.Errorf("got %v, want an error about another request", err)
+		}
+		if _, err := parseFetch(answer(version, kmsg.NewPtrFetchResponse()), version); err == nil || !strings.Contains(err.Error(), "0 topics") {
+			t.Errorf("got %v, want an error about 0 topics", err)
+		}
 	}
 }
 
 func TestFetchRequests(t *testing.T) {
-	for version := int16(oldestFetch); version <= newestFetch; version++ {
+	for _, version := range fetchVersions {
 		t.Run(fmt.Sprintf("version %d", version), func(t *testing.T) {
-			r := fetchRequest{clientID: "me", topic: testTopic, partition: 3, offset: 77, maxBytes: 1000, waitMS: 250, isolation: 1}
-			r.Required(map[protocol.ApiKey]int16{protocol.Fetch: version})
-			raw := r.encode()
-			if n := binary.BigEndian.Uint32(raw); int(n) != len(raw)-4 {
-				t.Errorf("length %d, want %d", n, len(raw)-4)
+			r := fetchRequest{clientID: "me", topic: testTopic, id: anID, partition: 3, offset: 77, maxBytes: 1000, waitMS: 250, isolation: 1}
+			r.Required(map[protocol.ApiKey]int16{kept(protocol.Fetch): version})
+			if err := r.settle(nil); err != nil {
+				t.Fatal(err)
 			}
-			header := 4 + 2 + 2 + 4 + 2 + len("me")
+			raw := r.encode()
+			header := 2 + 2 + 4 + 2 + len("me")
+			name := testTopic
+			if version >= fetchByID {
+				header, name = header+1, ""
+			}
 			got := kmsg.NewPtrFetchRequest()
 			got.Version = version
 			if err := got.ReadFrom(raw[header:]); err != nil {
 				t.Fatalf("a broker would not understand it: %v", err)
 			}
 			p := got.Topics[0].Partitions[0]
-			if got.IsolationLevel != 1 || got.MaxBytes != 1000 || got.MaxWaitMillis != 250 || got.Topics[0].Topic != testTopic ||
+			if got.IsolationLevel != 1 || got.MaxBytes != 1000 || got.MaxWaitMillis != 250 || got.Topics[0].Topic != name ||
+				name == "" && got.Topics[0].TopicID != anID ||
 				p.Partition != 3 || p.FetchOffset != 77 || p.PartitionMaxBytes != 1000 || p.CurrentLeaderEpoch != -1 {
 				t.Errorf("a broker would read %+v", got)
 			}
@@ -144,7 +167,7 @@ func TestFetchExchange(t *testing.T) {
 		{"a length that is too much", 11, []byte{0x7f, 0xff, 0xff, 0xff}, "2147483647 bytes"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r := fetchRequest{version: tt.version}
+			r := fetchRequest{versions: map[protocol.ApiKey]int16{kept(protocol.Fetch): tt.version}}
 			_, err := r.RawExchange(wire{bytes.NewReader(tt.bytes), io.Discard})
 			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
 				t.Errorf("got %v, want %q", err, tt.want)
@@ -152,7 +175,7 @@ func TestFetchExchange(t *testing.T) {
 		})
 	}
 	broken := errors.New("broken")
-	r := fetchRequest{version: 11}
+	r := fetchRequest{versions: map[protocol.ApiKey]int16{kept(protocol.Fetch): 11}}
 	if _, err := r.RawExchange(wire{nil, failing{broken}}); !errors.Is(err, broken) {
 		t.Errorf("got %v, want the error of the write", err)
 	}
@@ -164,7 +187,7 @@ func (f failing) Write([]byte) (int, error) { return 0, f.err }
 
 // FuzzFetchResponse parses any bytes as any version.
 func FuzzFetchResponse(f *testing.F) {
-	for version := int16(oldestFetch); version <= newestFetch; version++ {
+	for _, version := range fetchVersions {
 		f.Add(version, answer(version, onePartition(func(p *kmsg.FetchResponseTopicPartition) { p.RecordBatches = []byte("batches") })))
 	}
 	f.Fuzz(func(t *testing.T, version int16, body []byte) {

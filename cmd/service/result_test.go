@@ -1,6 +1,7 @@
 package service_test
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"maps"
 	"reflect"
@@ -156,7 +157,9 @@ func TestResultIsThatOfTheContract(t *testing.T) {
 			if want := "sweet.texts." + sandboxtest.Labels[0]; m.Subject != want {
 				t.Errorf("subject %q, want %q", m.Subject, want)
 			}
-			if got, want := m.Header.Get("Nats-Msg-Id"), "c%2F1/sweet/texts/0/0/1700000000123"; got != want {
+			id := s.Kafka.TopicInfo(sandbox.Topic).TopicID
+			topic := sandbox.Topic + ":" + base64.RawURLEncoding.EncodeToString(id[:])
+			if got, want := m.Header.Get("Nats-Msg-Id"), "c%2F1/sweet/"+topic+"/0/0/1700000000123"; got != want {
 				t.Errorf("message id %q, want %q", got, want)
 			}
 		})
