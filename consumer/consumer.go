@@ -19,8 +19,8 @@
 //     member alive.
 //   - kafka-go's Reader of one partition hands out control records and the
 //     messages of aborted transactions, also with ReadCommitted; it steps over
-//     deleted offsets without a word and tries a damaged batch for ever in
-//     silence. So partitions are read here, through kafka-go's Transport.
+//     deleted offsets without a word and tries a batch that it cannot read for
+//     ever in silence. So partitions are read here, through kafka-go's Transport.
 //   - A topic may be deleted and made again under its name. What tells the two
 //     apart is the topic's id: partitions are read by it, and message ids hold it.
 //   - Kafka checks the member and the generation of a commit, never whether the

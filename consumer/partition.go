@@ -228,9 +228,10 @@ func (p *partition) consume(ctx context.Context, res *fetchResponse) error {
 	return nil
 }
 
+// consumeBatch hands on the records of a batch whose checksum holds.
 func (p *partition) consumeBatch(ctx context.Context, b batch) error {
 	if err := p.records.reset(b); err != nil {
-		return &damage{offset: max(b.first, p.position), err: err}
+		return p.setAside(ctx, b, err)
 	}
 	defer func() { _ = p.records.close() }() // it was read to the end, or is damaged
 	for {
@@ -239,7 +240,7 @@ func (p *partition) consumeBatch(ctx context.Context, b batch) error {
 			return nil
 		}
 		if err != nil {
-			return &damage{offset: p.position, err: err}
+			return p.setAside(ctx, b, err)
 		}
 		if rec.offset < p.position {
 			continue
@@ -257,7 +258,7 @@ func (p *partition) deliver(ctx context.Context, rec record) error {
 		Origin: pipeline.Origin{
 			Cluster: p.k.clusterID(), Topic: p.topic, Partition: p.id, Offset: rec.offset, Time: time.UnixMilli(rec.time),
 		},
-		Key: rec.key, Value: rec.value, Headers: rec.headers,
+		Key: rec.key, Value: rec.value, Headers: rec.headers, Defect: rec.defect,
 	}
 	m.ID = p.k.messageID(m.Origin, p.log)
 	size := m.Size()

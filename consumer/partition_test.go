@@ -3,7 +3,6 @@ package consumer
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"fmt"
 	"io"
 	"testing"
@@ -120,45 +119,6 @@ func TestAnOffsetBeyondTheEnd(t *testing.T) {
 			awaitCommit(t, c, 0, 21)
 		})
 	}
-}
-
-// TestADamagedBatchIsReported stalls kafka-go's Reader for ever, with one line
-// in its error log.
-func TestADamagedBatchIsReported(t *testing.T) {
-	c := newCluster(t, 2)
-	cl := newClient(t, c)
-	produce(t, cl, 0, 10)
-	appendRaw(t, c, cl, 0, rawBatch(kmsg.RecordBatch{Attributes: 1, NumRecords: 1, ProducerID: -1, ProducerEpoch: -1, FirstSequence: -1, Records: []byte("this is not gzip")}))
-	produce(t, cl, 0, 10)
-	w := startWorker(t, c)
-	settle(w.take(t, 10)...)
-	w.logs.wait(t, "ERROR partition is stuck", "topic=in", "partition=0", "offset=10", "--reset-offsets")
-	if got := value(t, w.metrics.stuck); got != 1 {
-		t.Errorf("%v partitions are stuck, want 1", got)
-	}
-	produce(t, cl, 1, 5)
-	settle(w.take(t, 5)...) // the other partition goes on
-	awaitCommit(t, c, 0, 10)
-	awaitCommit(t, c, 1, 5)
-	w.quit(t)
-	if got := value(t, w.metrics.stuck); got != 0 {
-		t.Errorf("%v partitions are stuck after the end, want 0", got)
-	}
-
-	commitAt(t, c, cl, 11) // as the hint says
-	next := startWorker(t, c)
-	settle(next.take(t, 10)...)
-	awaitCommit(t, c, 0, 21)
-}
-
-// TestARecordTooLargeToHoldIsReported has a record that takes little room in the
-// log, and none of the memory that it asks for.
-func TestARecordTooLargeToHoldIsReported(t *testing.T) {
-	c := newCluster(t, 1)
-	cl := newClient(t, c)
-	appendRaw(t, c, cl, 0, rawBatch(kmsg.RecordBatch{NumRecords: 1, ProducerID: -1, ProducerEpoch: -1, FirstSequence: -1, Records: binary.AppendVarint(nil, largestBody+1)}))
-	w := startWorker(t, c)
-	w.logs.wait(t, "ERROR partition is stuck", "offset=0", "too large to hold", "raise SWEET_IN_FLIGHT_BYTES", "--reset-offsets")
 }
 
 func TestAPartitionThatCannotBeFetchedIsStuckUntilItCan(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"math"
 
 	"github.com/segmentio/kafka-go/compress"
 
@@ -25,6 +26,7 @@ type batch struct {
 	firstTime   int64 // Unix ms
 	maxTime     int64
 	payload     []byte // the records, perhaps compressed
+	raw         []byte // the whole of it
 }
 
 // A record is one record of a batch.
@@ -34,6 +36,7 @@ type record struct {
 	key     []byte
 	value   []byte // nil for a tombstone
 	headers []pipeline.Header
+	defect  *pipeline.Defect // why it is not whole; nil for nearly all
 }
 
 const (
@@ -57,11 +60,13 @@ const (
 // next fetch starts with it.
 var errCut = errors.New("a batch that the response cuts off")
 
-// errTooLarge is a record that would take more memory than the worker may
-// hold. A record is read as a whole, before it counts against the budget, and a
-// small compressed batch can hold a huge one: a worker that tried would run out
-// of memory, and so would the next.
-var errTooLarge = errors.New("a record too large to hold")
+// tooLarge is the defect of a record that would take more memory than the worker
+// may hold. A record is read as a whole, before it counts against the budget, and
+// a small compressed batch can hold a huge one, or one of a million headers: a
+// worker that tried would run out of memory, and so would the next.
+func tooLarge(format string, args ...any) *pipeline.Defect {
+	return &pipeline.Defect{Reason: pipeline.TooLarge, Err: fmt.Errorf(format, args...)}
+}
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -93,7 +98,7 @@ func nextBatch(b []byte) (batch, []byte, error) {
 	c.int16() // producer epoch
 	c.int32() // first sequence
 	got.count = c.int32()
-	got.payload = c.b
+	got.payload, got.raw = c.b, whole
 	want := binary.BigEndian.Uint32(whole[batchSumAt:])
 	if sum := crc32.Checksum(whole[batchSummed:], castagnoli); sum != want {
 		return bad, nil, fmt.Errorf("its checksum is %08x, but its bytes sum to %08x", want, sum)
@@ -143,26 +148,39 @@ func (r *recordReader) next() (record, error) {
 	if err != nil {
 		return record{}, fmt.Errorf("reading a record's length: %w", unexpected(err))
 	}
-	if n < 0 {
+	if n < 0 || n > math.MaxInt32 {
 		return record{}, fmt.Errorf("a record of %d bytes", n)
 	}
-	if err := r.fits(n); err != nil {
-		return record{}, err
+	r.left--
+	if int(n) > r.limit() {
+		return r.passOver(int(n))
 	}
 	body, err := readBody(r.buffered, int(n))
 	if err != nil {
 		return record{}, fmt.Errorf("reading a record: %w", unexpected(err))
 	}
-	r.left--
 	return r.parse(body)
 }
 
-// fits returns an error where a record takes more memory than is allowed.
-func (r *recordReader) fits(n int64) error {
-	if most := cmp.Or(r.most, largestBody); n > int64(most) {
-		return fmt.Errorf("%w: it takes %d bytes, the most is %d", errTooLarge, n, most)
+// limit is how much memory a record may take.
+func (r *recordReader) limit() int { return cmp.Or(r.most, largestBody) }
+
+// passOver reads over the body, of n bytes, of a record that is too large. Only
+// where it stands is kept of it.
+func (r *recordReader) passOver(n int) (record, error) {
+	const start = 1 + 2*binary.MaxVarintLen64 // attributes, time and offset
+	head, err := r.buffered.Peek(min(n, start))
+	if err == nil {
+		head = bytes.Clone(head)
+		_, err = r.buffered.Discard(n)
 	}
-	return nil
+	if err != nil {
+		return record{}, fmt.Errorf("reading over a record of %d bytes: %w", n, unexpected(err))
+	}
+	c := cursor{b: head}
+	rec := r.place(&c)
+	rec.defect = tooLarge("the record takes %d bytes, the most that is held is %d: its key, its value and its headers are left out", n, r.limit())
+	return rec, r.check(rec, c)
 }
 
 // readBody reads n bytes. It believes a large n only as the bytes come.
@@ -182,19 +200,15 @@ func readBody(r io.Reader, n int) ([]byte, error) {
 
 func (r *recordReader) parse(body []byte) (record, error) {
 	c := cursor{b: body}
-	c.int8() // attributes, unused
-	rec := record{time: r.batch.firstTime + c.varint()}
-	rec.offset = r.batch.first + c.varint()
-	if r.batch.is(logAppendTime) {
-		rec.time = r.batch.maxTime
-	}
+	rec := r.place(&c)
 	rec.key, rec.value = c.bytes(), c.bytes()
 	n := c.varint()
 	if n < 0 || n > int64(len(c.b)) {
 		return record{}, fmt.Errorf("the record at offset %d has %d headers", rec.offset, n)
 	}
-	if err := r.fits(int64(len(body)) + n*headerBytes); err != nil {
-		return record{}, err
+	if size := len(body) + int(n)*headerBytes; size > r.limit() {
+		rec.defect = tooLarge("the record takes %d bytes, the most that is held is %d: its %d headers are left out", size, r.limit(), n)
+		return rec, r.check(rec, c)
 	}
 	if n > 0 {
 		rec.headers = make([]pipeline.Header, n)
@@ -202,10 +216,26 @@ func (r *recordReader) parse(body []byte) (record, error) {
 	for i := range rec.headers {
 		rec.headers[i] = pipeline.Header{Key: string(c.bytes()), Value: c.bytes()}
 	}
-	if c.short || rec.offset < r.batch.first || rec.offset > r.batch.last {
-		return record{}, fmt.Errorf("the record at offset %d does not add up", rec.offset)
+	return rec, r.check(rec, c)
+}
+
+// place reads the start of a record: when and where it was written.
+func (r *recordReader) place(c *cursor) record {
+	c.int8() // attributes, unused
+	rec := record{time: r.batch.firstTime + c.varint()}
+	rec.offset = r.batch.first + c.varint()
+	if r.batch.is(logAppendTime) {
+		rec.time = r.batch.maxTime
 	}
-	return rec, nil
+	return rec
+}
+
+// check returns an error where rec, which c has read, cannot be.
+func (r *recordReader) check(rec record, c cursor) error {
+	if c.short || rec.offset < r.batch.first || rec.offset > r.batch.last {
+		return fmt.Errorf("the record at offset %d does not add up", rec.offset)
+	}
+	return nil
 }
 
 // unexpected turns the end of the input into an error: more was promised.

@@ -11,6 +11,8 @@ import (
 
 	"github.com/segmentio/kafka-go/compress"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"sweetspot/pipeline"
 )
 
 // rawBatch returns a record batch as it lies in a log, with a right checksum.
@@ -127,21 +129,57 @@ func TestCompressedRecords(t *testing.T) {
 	}
 }
 
-// TestARecordOfHeadersAlone takes twenty times its bytes in the log.
-func TestARecordOfHeadersAlone(t *testing.T) {
-	raw := rawBatch(kmsg.RecordBatch{NumRecords: 1, Records: rawRecord(kmsg.Record{Headers: make([]kmsg.Header, 100)})})
-	for most, want := range map[int]error{4000: errTooLarge, 4500: nil} {
-		b, _, err := nextBatch(raw)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r := recordReader{most: most}
-		if err := r.reset(b); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := r.next(); !errors.Is(err, want) {
-			t.Errorf("with %d bytes: got %v, want %v", most, err, want)
-		}
+// TestRecordsTooLargeToHold has one such record between two others: one of many
+// headers, which take twenty times their bytes in the log, and one of a long
+// value.
+func TestRecordsTooLargeToHold(t *testing.T) {
+	key, text := []byte("k"), []byte("text")
+	for _, tt := range []struct {
+		name   string
+		record kmsg.Record
+		most   int
+		defect string
+		value  []byte
+	}{
+		{"headers that fit", kmsg.Record{Key: key, Value: text, Headers: make([]kmsg.Header, 100)}, 4500, "", text},
+		{"headers that do not", kmsg.Record{Key: key, Value: text, Headers: make([]kmsg.Header, 100)}, 4000, "its 100 headers are left out", text},
+		{"a value that does not", kmsg.Record{Key: key, Value: make([]byte, 8000)}, 4000, "its key, its value and its headers are left out", nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.record.OffsetDelta, tt.record.TimestampDelta64 = 1, 1
+			payload := bytes.Join([][]byte{textRecord(0, "a"), rawRecord(tt.record), textRecord(2, "c")}, nil)
+			b, _, err := nextBatch(rawBatch(kmsg.RecordBatch{FirstOffset: 40, FirstTimestamp: 1000, NumRecords: 3, LastOffsetDelta: 2, Records: payload}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := recordReader{most: tt.most}
+			if err := r.reset(b); err != nil {
+				t.Fatal(err)
+			}
+			var got [3]record
+			for i := range got {
+				if got[i], err = r.next(); err != nil {
+					t.Fatalf("record %d: %v", i, err)
+				}
+			}
+			if _, err := r.next(); !errors.Is(err, io.EOF) {
+				t.Errorf("got %v after the last, want EOF", err)
+			}
+			equal(t, []string{string(got[0].value), string(got[1].value), string(got[2].value)}, []string{"a", string(tt.value), "c"})
+			large := got[1]
+			if large.offset != 41 || large.time != 1001 {
+				t.Errorf("it stands at %d, time %d, want 41 and 1001", large.offset, large.time)
+			}
+			if tt.defect == "" {
+				if large.defect != nil || len(large.headers) != 100 {
+					t.Errorf("got defect %+v and %d headers, want none and 100", large.defect, len(large.headers))
+				}
+				return
+			}
+			if d := large.defect; d == nil || d.Reason != pipeline.TooLarge || !strings.Contains(d.Err.Error(), tt.defect) || len(large.headers) != 0 {
+				t.Errorf("got defect %+v and %d headers, want %s", d, len(large.headers), tt.defect)
+			}
+		})
 	}
 }
 
@@ -170,7 +208,8 @@ func TestDamagedBatches(t *testing.T) {
 		{"gzip that is none", rawBatch(kmsg.RecordBatch{Attributes: 1, NumRecords: 1, Records: []byte("not gzip")}), "record"},
 		{"a record longer than the batch", short(binary.AppendVarint(nil, 1<<20)), "unexpected EOF"},
 		{"a record of negative length", short(binary.AppendVarint(nil, -4)), "-4 bytes"},
-		{"a record of absurd length", short(binary.AppendVarint(nil, 1<<40)), "bytes"},
+		{"a record of absurd length", short(binary.AppendVarint(nil, 1<<40)), "a record of 1099511627776 bytes"},
+		{"a record too large to hold, which is not there", short(binary.AppendVarint(nil, largestBody+1)), "unexpected EOF"},
 		{"an offset outside its batch", short(textRecord(9, "a")), "does not add up"},
 		{"more headers than bytes", short(append(binary.AppendVarint(nil, 7), 0, 0, 0, 1, 1, 0x80, 0x10)), "headers"},
 		{"a value longer than its record", short([]byte{2 * 6, 0, 0, 0, 1, 100, 0}), "does not add up"},

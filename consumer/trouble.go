@@ -83,8 +83,6 @@ func hint(err error) string {
 	var d *damage
 	var code kafka.Error
 	switch {
-	case errors.Is(err, errTooLarge):
-		return "raise SWEET_IN_FLIGHT_BYTES, and the memory of the worker to several times that, or " + stepOver
 	case errors.As(err, &d):
 		return "this batch cannot be read; " + stepOver
 	case errors.As(err, &code) && code == kafka.TopicAuthorizationFailed:

@@ -18,6 +18,7 @@ type Message struct {
 	Key     []byte
 	Value   []byte // nil for a tombstone
 	Headers []Header
+	Defect  *Defect // what keeps the source from reading it; nil for nearly all
 
 	settle func() bool
 }
@@ -38,6 +39,13 @@ func (o Origin) timed() bool { return !o.Time.IsZero() && o.Time.UnixMilli() != 
 type Header struct {
 	Key   string
 	Value []byte
+}
+
+// A Defect is why a source could not read a record as it was written. It becomes
+// a dead letter with what the source has of it.
+type Defect struct {
+	Reason Reason
+	Err    error // for people; without the text
 }
 
 // NewMessage returns m with settle as what Settle calls, from any goroutine.
@@ -132,12 +140,16 @@ const (
 	InvalidUTF8 Reason = "invalid_utf8" // the text is not UTF-8
 	InvalidJSON Reason = "invalid_json" // SWEET_INPUT=json and the value is not JSON
 	MissingText Reason = "missing_text" // the JSON has no text at the configured path
-	TooLarge    Reason = "too_large"    // more than SWEET_MAX_MESSAGE_BYTES
+	TooLarge    Reason = "too_large"    // more than SWEET_MAX_MESSAGE_BYTES, or than can be held
 	TooLong     Reason = "too_long"     // more tokens than fit, and SWEET_TRUNCATE=reject
 	BadHeader   Reason = "bad_header"   // sweet-tier is no tier
 	Shed        Reason = "shed"         // of the tier best-effort, under SWEET_OVERLOAD=shed; nothing is wrong with it
 
-	ModelPanic Reason = "model_panic" // the model panics on it, and not on others
+	// ModelPanic: the model panics on the text, and does not on others.
+	ModelPanic Reason = "model_panic"
+	// CorruptBatch: the source cannot read a part of its log. The letter's value is
+	// that part, and no text.
+	CorruptBatch Reason = "corrupt_batch"
 
 	// ResultTooLarge: the result, with the headers it carries over, is more than
 	// the server or the stream takes.

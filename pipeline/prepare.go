@@ -114,6 +114,10 @@ func (p *Pipeline) prepare(ctx context.Context, in <-chan []*Message, out chan<-
 func (p *Pipeline) prepareChunk(ms []*Message, received time.Time) (rows []*row, dead []DeadLetter) {
 	rows = make([]*row, 0, len(ms))
 	for _, m := range ms {
+		if m.Defect != nil {
+			dead = append(dead, DeadLetter{Message: m, Reason: m.Defect.Reason, Err: m.Defect.Err})
+			continue
+		}
 		if m.Value == nil {
 			if p.settle(m) {
 				p.parts.Metrics.tombstones.WithLabelValues(m.Origin.Topic).Inc()

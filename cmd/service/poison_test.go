@@ -2,6 +2,8 @@ package service_test
 
 import (
 	"bytes"
+	"encoding/binary"
+	"hash/crc32"
 	"maps"
 	"slices"
 	"strconv"
@@ -10,6 +12,8 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"sweetspot/cmd/sweet/sandbox"
 	"sweetspot/cmd/sweet/sandboxtest"
@@ -27,6 +31,8 @@ func TestPoisonBecomesDeadLetters(t *testing.T) {
 	header := func(key, value string) []kafka.Header {
 		return []kafka.Header{{Key: "x-first", Value: []byte{0xff}}, {Key: key, Value: []byte(value)}}
 	}
+	bomb := slices.Repeat([]kafka.Header{{Key: "x", Value: []byte("y")}}, 20_000)
+	deep := func(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }
 	for _, tt := range []struct {
 		name   string
 		env    []string
@@ -43,11 +49,16 @@ func TestPoisonBecomesDeadLetters(t *testing.T) {
 				{"too many bytes", strings.Repeat("a", 201), nil, "too_large"},
 				{"too many tokens", strings.Repeat("is ", sandboxtest.MaxTokens-1), nil, "too_long"},
 				{"a tier that is none", "refund", header("sweet-tier", "gold"), "bad_header"},
+				{"a tier that is long", "refund", header("sweet-tier", strings.Repeat("g", 300<<10)), "bad_header"},
+				{"empty, with many headers", "", bomb, "empty"},
 			},
 		},
 		{
 			name: "json", env: []string{"SWEET_INPUT=json", "SWEET_INPUT_TEXT=body.text", "SWEET_INPUT_PAIR=title"},
-			good: []string{`{"title":"parcel","body":{"text":"where is my parcel"}}`},
+			good: []string{
+				`{"title":"parcel","body":{"text":"where is my parcel"}}`,
+				`{"more":` + deep(5000) + `,"title":"parcel","body":{"text":"where is my parcel"}}`,
+			},
 			poison: []poison{
 				{"not JSON", `{"title":`, nil, "invalid_json"},
 				{"an array", `["refund"]`, nil, "missing_text"},
@@ -55,6 +66,9 @@ func TestPoisonBecomesDeadLetters(t *testing.T) {
 				{"without the second text", `{"body":{"text":"refund"}}`, nil, "missing_text"},
 				{"a number for a text", `{"title":"parcel","body":{"text":7}}`, nil, "missing_text"},
 				{"a blank text", `{"title":"parcel","body":{"text":" "}}`, nil, "empty"},
+				{"deeper than any JSON", deep(100_000), nil, "invalid_json"},
+				{"deeper than any JSON beside the text", `{"more":` + deep(20_000) + `,"title":"parcel","body":{"text":"refund"}}`, nil, "invalid_json"},
+				{"deep and without an end", strings.Repeat(`{"body":`, 100_000), nil, "invalid_json"},
 				{"not UTF-8", "{\"title\":\"caf\xe9\"}", nil, "invalid_utf8"},
 				{"empty", "", nil, "empty"},
 			},
@@ -125,6 +139,88 @@ func checkLetter(t *testing.T, p poison, m kafka.Message, offset int) {
 	}
 	if !maps.Equal(added, want) {
 		t.Errorf("%s: got headers %v, want %v", p.name, added, want)
+	}
+}
+
+// TestHeadersBombNobody has a message with more headers than anybody reads, and
+// one with a header as large as a message may be. Both texts are answered.
+func TestHeadersBombNobody(t *testing.T) {
+	t.Parallel()
+	s := sandboxtest.Start(t, sandbox.Options{Partitions: 1})
+	w := start(t, environment(t, s, "SWEET_COPY_HEADERS=tenant"))
+	many := append(slices.Repeat([]kafka.Header{{Key: "x", Value: []byte("y")}}, 50_000), kafka.Header{Key: "tenant", Value: []byte("a")})
+	sandboxtest.NewProducer(t, s).Send(
+		kafka.Message{Value: []byte("where is my parcel"), Headers: many},
+		kafka.Message{Value: []byte("where is my parcel"), Headers: []kafka.Header{{Key: "large", Value: make([]byte, 900<<10)}}},
+	)
+	w.awaitSettled(s)
+	w.quit()
+	w.check(sums{read: 2, published: 2})
+	var tenants []string
+	for _, m := range sandboxtest.Results(t, s) { // in any order
+		tenants = append(tenants, m.Header["tenant"]...)
+	}
+	if !slices.Equal(tenants, []string{"a"}) {
+		t.Errorf("headers that were copied: got %q, want one", tenants)
+	}
+}
+
+// TestABatchThatCannotBeReadIsADeadLetter has three messages in a batch that is
+// not what it says, between two that are.
+func TestABatchThatCannotBeReadIsADeadLetter(t *testing.T) {
+	t.Parallel()
+	s := sandboxtest.Start(t, sandbox.Options{Partitions: 1})
+	p := sandboxtest.NewProducer(t, s)
+	p.SendTexts("refund")
+	batch := kmsg.RecordBatch{
+		Magic: 2, Attributes: 1, LastOffsetDelta: 2, NumRecords: 3, FirstTimestamp: 1_700_000_000_123,
+		ProducerID: -1, ProducerEpoch: -1, FirstSequence: -1, Records: []byte("this is not gzip"),
+	}
+	batch.Length = int32(len(batch.AppendTo(nil)) - 12)
+	raw := batch.AppendTo(nil)
+	binary.BigEndian.PutUint32(raw[17:], crc32.Checksum(raw[21:], crc32.MakeTable(crc32.Castagnoli)))
+	appendRaw(t, s, raw)
+	p.SendTexts("refund")
+
+	w := start(t, environment(t, s))
+	w.awaitSettled(s)
+	w.quit()
+	w.check(sums{read: 3, published: 2, dead: 1})
+	letters := sandboxtest.DeadLetters(t, s)
+	if len(letters) != 1 || !bytes.Contains(letters[0].Value, []byte("this is not gzip")) {
+		t.Fatalf("got dead letters %v, want one with the batch", letters)
+	}
+	got := map[string]string{}
+	for _, h := range letters[0].Headers {
+		got[h.Key] = string(h.Value)
+	}
+	if got["sweet-reason"] != "corrupt_batch" || got["sweet-source-offset"] != "1" || !strings.Contains(got["sweet-error"], "3 records at offsets 1 to 3") {
+		t.Errorf("got headers %v, want the reason, where it stands and what it covers", got)
+	}
+}
+
+// appendRaw appends a batch to partition 0 of the sandbox's topic as it is.
+func appendRaw(t *testing.T, s *sandbox.Sandbox, raw []byte) {
+	t.Helper()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(s.Brokers()...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	req := kmsg.NewPtrProduceRequest()
+	req.Acks, req.TimeoutMillis = -1, 5000
+	rt := kmsg.NewProduceRequestTopic()
+	rt.Topic, rt.TopicID = sandbox.Topic, s.Kafka.TopicInfo(sandbox.Topic).TopicID
+	rp := kmsg.NewProduceRequestTopicPartition()
+	rp.Records = raw
+	rt.Partitions = append(rt.Partitions, rp)
+	req.Topics = append(req.Topics, rt)
+	res, err := cl.Broker(0).Request(sandboxtest.Limited(t), req)
+	if err != nil {
+		t.Fatalf("appending: %v", err)
+	}
+	if pr, ok := res.(*kmsg.ProduceResponse); !ok || pr.Topics[0].Partitions[0].ErrorCode != 0 {
+		t.Fatalf("appending: %+v", res)
 	}
 }
 
