@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -221,6 +223,49 @@ func appendRaw(t *testing.T, s *sandbox.Sandbox, raw []byte) {
 	}
 	if pr, ok := res.(*kmsg.ProduceResponse); !ok || pr.Topics[0].Partitions[0].ErrorCode != 0 {
 		t.Fatalf("appending: %+v", res)
+	}
+}
+
+// TestDeadLettersDownPauseTheIntake has no letter written for longer than a
+// session: what is poison waits, and with it, once there is no more room, the
+// rest. Nothing is dropped, and nothing is committed over it.
+func TestDeadLettersDownPauseTheIntake(t *testing.T) {
+	t.Parallel()
+	const messages, held = 200, 20
+	const session, beat = 4 * time.Second, 200 * time.Millisecond
+	s := sandboxtest.Start(t, sandbox.Options{Partitions: 2})
+	down := s.Kafka.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: sandbox.DeadLetters, Err: kerr.NotEnoughReplicas, Count: -1})
+	w := start(t, environment(t, s, "SWEET_IN_FLIGHT="+strconv.Itoa(held),
+		"SWEET_KAFKA_SESSION_TIMEOUT="+session.String(), "SWEET_KAFKA_HEARTBEAT="+beat.String()))
+	texts := make([]string, messages)
+	for i := range texts {
+		if texts[i] = "refund"; i%4 == 0 || i%4 == 1 { // of each partition every other one
+			texts[i] = ""
+		}
+	}
+	sandboxtest.NewProducer(t, s).SendTexts(texts...)
+	w.logs.Await(t, "not durable yet", "dead letters")
+	sandboxtest.AwaitHeartbeats(t, s, int(session/beat)+5)
+	if got := w.count("sweet_messages_read_total"); got >= messages/2 {
+		t.Errorf("%v of %d messages read: intake does not pause", got, messages)
+	}
+	if got := w.count("sweet_in_flight_messages"); got != held {
+		t.Errorf("%v messages are held, want %d", got, held)
+	}
+	if got := s.Lag(sandbox.Group); got != messages {
+		t.Errorf("%d messages are not committed, want %d: the first of each partition has no letter", got, messages)
+	}
+
+	down.Remove()
+	w.awaitSettled(s)
+	w.quit()
+	if got := w.count("sweet_rebalances_total"); got != 1 {
+		t.Errorf("%v generations, want 1: the membership was lost", got)
+	}
+	w.check(sums{read: messages, published: messages / 2, dead: messages / 2})
+	checkDistinct(t, s, messages/2)
+	if got := len(sandboxtest.DeadLetters(t, s)); got != messages/2 {
+		t.Errorf("%d dead letters, want %d", got, messages/2)
 	}
 }
 
