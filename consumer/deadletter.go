@@ -149,19 +149,19 @@ func (l *letters) letter(d pipeline.DeadLetter) kafka.Message {
 		m.Headers = append(m.Headers, kafka.Header{Key: key, Value: []byte(value)})
 	}
 	o := d.Message.Origin
-	add("sweet-reason", string(d.Reason))
-	add("sweet-error", errText(d.Err))
-	add("sweet-source-topic", o.Topic)
-	add("sweet-source-partition", strconv.Itoa(o.Partition))
-	add("sweet-source-offset", strconv.FormatInt(o.Offset, 10))
-	add("sweet-source-timestamp", strconv.FormatInt(o.Time.UnixMilli(), 10))
-	add("sweet-worker", l.version)
+	add(reasonHeader, string(d.Reason))
+	add(errorHeader, errText(d.Err))
+	add(topicHeader, o.Topic)
+	add(partitionHeader, strconv.Itoa(o.Partition))
+	add(offsetHeader, strconv.FormatInt(o.Offset, 10))
+	add(timestampHeader, strconv.FormatInt(o.Time.UnixMilli(), 10))
+	add(workerHeader, l.version)
 	return m
 }
 
 // shortLetter returns d without its value, and says so in its error.
 func (l *letters) shortLetter(d pipeline.DeadLetter) kafka.Message {
-	d.Err = fmt.Errorf("(its value of %d bytes is left out: too large for this topic) %s", len(d.Message.Value), errText(d.Err))
+	d.Err = fmt.Errorf("(its value of %d bytes is "+leftOut+": too large for this topic) %s", len(d.Message.Value), errText(d.Err))
 	m := l.letter(d)
 	m.Value = nil
 	return m
@@ -170,7 +170,7 @@ func (l *letters) shortLetter(d pipeline.DeadLetter) kafka.Message {
 // bareLetter returns d with nothing of what was read, and says so in its error.
 func (l *letters) bareLetter(d pipeline.DeadLetter) kafka.Message {
 	read := d.Message
-	d.Err = fmt.Errorf("(its value of %d bytes, key of %d bytes and %d headers are left out: too large for this topic) %s",
+	d.Err = fmt.Errorf("(its value of %d bytes, key of %d bytes and %d headers are "+leftOut+": too large for this topic) %s",
 		len(read.Value), len(read.Key), len(read.Headers), errText(d.Err))
 	m := l.letter(d)
 	m.Key, m.Value, m.Headers = nil, nil, m.Headers[len(read.Headers):]

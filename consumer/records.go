@@ -179,7 +179,7 @@ func (r *recordReader) passOver(n int) (record, error) {
 	}
 	c := cursor{b: head}
 	rec := r.place(&c)
-	rec.defect = tooLarge("the record takes %d bytes, the most that is held is %d: its key, its value and its headers are left out", n, r.limit())
+	rec.defect = tooLarge("the record takes %d bytes, the most that is held is %d: its key, its value and its headers are "+leftOut, n, r.limit())
 	return rec, r.check(rec, c)
 }
 
@@ -207,7 +207,7 @@ func (r *recordReader) parse(body []byte) (record, error) {
 		return record{}, fmt.Errorf("the record at offset %d has %d headers", rec.offset, n)
 	}
 	if size := len(body) + int(n)*headerBytes; size > r.limit() {
-		rec.defect = tooLarge("the record takes %d bytes, the most that is held is %d: its %d headers are left out", size, r.limit(), n)
+		rec.defect = tooLarge("the record takes %d bytes, the most that is held is %d: its %d headers are "+leftOut, size, r.limit(), n)
 		return rec, r.check(rec, c)
 	}
 	if n > 0 {

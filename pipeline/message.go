@@ -158,6 +158,15 @@ const (
 	ResultRefused Reason = "result_refused"
 )
 
+// Known reports whether r is one of the reasons.
+func (r Reason) Known() bool {
+	switch r {
+	case Empty, InvalidUTF8, InvalidJSON, MissingText, TooLarge, TooLong, BadHeader, Shed, ModelPanic, CorruptBatch, ResultTooLarge, ResultRefused:
+		return true
+	}
+	return false
+}
+
 // A Publisher makes results durable downstream. [sweetspot/pipeline/publish.JetStream]
 // is the one that ships.
 type Publisher interface {

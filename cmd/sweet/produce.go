@@ -26,6 +26,7 @@ type produceOptions struct {
 	rate    float64       // messages a second; 0 is as fast as Kafka takes them
 	limit   int           // 0 is all
 	tier    pipeline.Tier // "" is none said, which the worker takes for standard
+	letters lettersOptions
 }
 
 func newProduceCommand() *cobra.Command {
@@ -37,7 +38,14 @@ func newProduceCommand() *cobra.Command {
 message. Empty lines are sent too: the worker sets them aside as dead letters.
 With --tsv the first line names the columns, and the column text (or text_a) is sent.
 With --tier the messages carry the header sweet-tier: strict ones are always run to
-full depth, best-effort ones at the cheapest usable rung, and shed first.`,
+full depth, best-effort ones at the cheapest usable rung, and shed first.
+
+With --from-dlq the messages are those of dead letters, once what was wrong with them
+has been put right: each goes back to the topic where it was read, or to --to, with its
+key, its value and its own headers. Letters without their value, and those of batches
+that could not be read, are left out. The letters themselves stay where they are, so a
+second run would put the same messages back again: the command says which --after keeps
+it from that.`,
 		RunE: func(c *cobra.Command, files []string) error { return runProduce(c, o, files) },
 	}
 	f := c.Flags()
@@ -47,6 +55,14 @@ full depth, best-effort ones at the cheapest usable rung, and shed first.`,
 	f.Float64Var(&o.rate, "rate", 0, "messages a second; 0 is as fast as Kafka takes them")
 	f.IntVar(&o.limit, "limit", 0, "stop after so many messages; 0 is all")
 	f.StringVar((*string)(&o.tier), "tier", "", "tier of the messages: strict, standard or best-effort (default none said, which is standard)")
+	l := &o.letters
+	f.StringVar(&l.from, "from-dlq", "", "put the messages of the dead letters in this topic back (without =TOPIC: in that of $SWEET_DLQ)")
+	f.Lookup("from-dlq").NoOptDefVal = dlqOfWorker
+	f.StringVar(&l.to, "to", "", "topic to put them back to (default where each was read)")
+	f.StringSliceVar(&l.reasons, "reason", nil, "only letters with one of these reasons, by comma")
+	f.StringVar(&l.after, "after", "", "only letters from these on, partition:offset by comma, as the last run printed it")
+	f.BoolVar(&l.dryRun, "dry-run", false, "only say what would be put back")
+	f.BoolVar(&l.json, "json", false, "say what was put back in JSON")
 	return c
 }
 
@@ -59,13 +75,18 @@ func firstOf(list string) string {
 func runProduce(c *cobra.Command, o produceOptions, files []string) error {
 	o.brokers = cmp.Or(o.brokers, os.Getenv("SWEET_KAFKA_BROKERS"))
 	o.topic = cmp.Or(o.topic, firstOf(os.Getenv("SWEET_KAFKA_TOPICS")))
+	if err := checkLetterFlags(c, o.letters, files); err != nil {
+		return err
+	}
 	switch {
 	case o.brokers == "":
 		return usagef("--brokers is missing: name the Kafka brokers, or set SWEET_KAFKA_BROKERS")
-	case o.topic == "":
-		return usagef("--topic is missing: name the topic, or set SWEET_KAFKA_TOPICS")
 	case o.rate < 0:
 		return usagef("--rate %v: want 0 or more", o.rate)
+	case o.letters.from != "":
+		return runLetters(c, o)
+	case o.topic == "":
+		return usagef("--topic is missing: name the topic, or set SWEET_KAFKA_TOPICS")
 	case o.tier != "" && !o.tier.Known():
 		return usagef("--tier %s: want strict, standard or best-effort", o.tier)
 	}
@@ -159,14 +180,19 @@ func (p *producer) sendAll(ctx context.Context, name string, r io.Reader, o prod
 // send adds one message and writes the batch when it is full or due.
 func (p *producer) send(ctx context.Context, value []byte) error {
 	p.batch = append(p.batch, kafka.Message{Value: value, Headers: p.headers})
-	size := 1000
-	if p.rate > 0 {
-		size = min(size, max(1, int(p.rate*batchTime.Seconds())))
-	}
-	if len(p.batch) < size {
+	if len(p.batch) < p.size() {
 		return nil
 	}
 	return p.flush(ctx)
+}
+
+// size is how many messages are sent together.
+func (p *producer) size() int {
+	const most = 1000
+	if p.rate > 0 {
+		return min(most, max(1, int(p.rate*batchTime.Seconds())))
+	}
+	return most
 }
 
 func (p *producer) flush(ctx context.Context) error {
@@ -182,7 +208,7 @@ func (p *producer) flush(ctx context.Context) error {
 		}
 	}
 	if err := p.writer.WriteMessages(ctx, p.batch...); err != nil {
-		return fmt.Errorf("producing to %s: %w", p.writer.Topic, err)
+		return fmt.Errorf("producing to %s: %w", cmp.Or(p.writer.Topic, "Kafka"), err)
 	}
 	p.sent += len(p.batch)
 	p.batch = p.batch[:0]
