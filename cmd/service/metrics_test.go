@@ -21,6 +21,7 @@ var metrics = map[dto.MetricType]map[string][]string{
 		"messages_read_total":     {"topic"},
 		"results_published_total": {"topic"},
 		"results_duplicate_total": nil,
+		"publish_errors_total":    {"cause"},
 		"dead_letters_total":      {"reason", "topic"},
 		"tombstones_total":        {"topic"},
 		"shed_total":              nil,

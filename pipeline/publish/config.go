@@ -70,7 +70,10 @@ const (
 	pingEvery     = 10 * time.Second
 	missedPings   = 2
 	reconnectWait = 250 * time.Millisecond
-	requestTime   = 5 * time.Second // of one question to the JetStream API
+	lookupTime    = 10 * time.Second // of a server's name
+	connectTime   = 2 * time.Second  // to connect, and again to shake hands
+	writeTime     = 5 * time.Second  // to send, where the server does not read
+	requestTime   = 5 * time.Second  // of one question to the JetStream API
 )
 
 // options are how the worker connects. Everything about authentication and
@@ -86,8 +89,14 @@ func (c *Config) options() []nats.Option {
 		// then look as if they were under way.
 		nats.ReconnectBufSize(-1),
 		nats.RetryOnFailedConnect(true),
-		// The default notices a server that is silent after four minutes.
-		nats.PingInterval(pingEvery),
+		nats.Timeout(connectTime),
+		// The default notices a server that is silent after four minutes. Who
+		// expects acknowledgements sooner wants to know of a dead connection sooner.
+		nats.PingInterval(min(pingEvery, c.AckTimeout)),
 		nats.MaxPingsOutstanding(missedPings),
+		// By default a server that does not read locks the connection for a minute
+		// at a time, pings included, and a write that failed does not end it.
+		nats.FlusherTimeout(writeTime),
+		nats.ReconnectOnFlusherError(),
 	}
 }

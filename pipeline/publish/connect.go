@@ -18,11 +18,12 @@ import (
 // worker's credentials again and again.
 func (j *JetStream) connect(ctx context.Context, log *slog.Logger) error {
 	opts := append(j.cfg.options(), j.watch(ctx, log)...)
+	opts = append(opts, nats.SetCustomDialer(j.link.dialer(ctx)), nats.SkipHostLookup())
 	nc, err := nats.Connect(j.cfg.URL, opts...)
 	if err != nil {
 		return fmt.Errorf("SWEET_NATS_URL: %w", withoutURL(err))
 	}
-	if err := awaitServer(ctx, nc, log); err != nil {
+	if err := j.link.await(ctx, nc, log); err != nil {
 		nc.Close()
 		return fmt.Errorf("connecting to NATS: %w", err)
 	}
@@ -55,6 +56,7 @@ const tellEvery = 30 * time.Second
 func (j *JetStream) watch(ctx context.Context, log *slog.Logger) []nats.Option {
 	up := func(what string) nats.ConnHandler {
 		return func(nc *nats.Conn) {
+			j.link.connected()
 			j.metrics.connected.Set(1)
 			log.InfoContext(ctx, "nats connection", slog.String("state", what), slog.String("server", nc.ConnectedUrlRedacted()))
 		}
@@ -70,11 +72,13 @@ func (j *JetStream) watch(ctx context.Context, log *slog.Logger) []nats.Option {
 		nats.ConnectHandler(up("connected")),
 		nats.ReconnectHandler(up("reconnected")),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			j.link.lost()
 			j.metrics.connected.Set(0)
 			if err != nil { // nil where we closed it ourselves
 				log.WarnContext(ctx, "nats connection", slog.String("state", "lost"), slog.Any("error", err))
 			}
 		}),
+		nats.ClosedHandler(func(*nats.Conn) { j.link.close() }),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			log.WarnContext(ctx, "nats reports a problem", slog.Any("error", err))
 			j.refusals.hear(err)
@@ -82,38 +86,22 @@ func (j *JetStream) watch(ctx context.Context, log *slog.Logger) []nats.Option {
 	}
 }
 
-// awaitServer returns when nc is connected, and an error when ctx ends before
-// or the server refuses the worker.
-func awaitServer(ctx context.Context, nc *nats.Conn, log *slog.Logger) error {
-	changes := nc.StatusChanged(nats.CONNECTED, nats.CLOSED)
-	defer nc.RemoveStatusListener(changes)
-	if !nc.IsConnected() && !nc.IsClosed() {
-		log.WarnContext(ctx, "waiting for a nats server")
-	}
-	for !nc.IsConnected() {
-		if nc.IsClosed() {
-			return nc.LastError()
-		}
-		select {
-		case <-changes:
-		case <-ctx.Done():
-			return errors.Join(context.Cause(ctx), nc.LastError())
-		}
-	}
-	return nil
-}
-
 // Connected reports whether a server is reachable now.
-func (j *JetStream) Connected() bool { return j.nc.IsConnected() }
+func (j *JetStream) Connected() bool { return j.link.up.Load() }
 
 // Close waits until what is under way is acknowledged, or ctx ends, and closes
 // the connection.
 func (j *JetStream) Close(ctx context.Context) error {
-	defer j.nc.Close()
+	var err error
 	select {
 	case <-j.js.PublishAsyncComplete():
-		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("closing with %d results not acknowledged: %w", j.js.PublishAsyncPending(), context.Cause(ctx))
+		err = fmt.Errorf("closing with %d results not acknowledged: %w", j.js.PublishAsyncPending(), context.Cause(ctx))
 	}
+	go j.nc.Close() // while nats.go dials it waits, longer than we may
+	select {
+	case <-j.link.closed:
+	case <-ctx.Done():
+	}
+	return err
 }

@@ -11,6 +11,7 @@ type Metrics struct {
 	pending   prometheus.Gauge
 	connected prometheus.Gauge
 	seconds   prometheus.Histogram
+	errors    *prometheus.CounterVec // cause
 }
 
 // NewMetrics registers the publisher's metrics with r.
@@ -27,7 +28,14 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Buckets:                     prometheus.ExponentialBuckets(0.0001, 2, 18),
 			NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 160, NativeHistogramMinResetDuration: time.Hour,
 		}),
+		errors: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: "sweet", Name: "publish_errors_total",
+			Help: "Attempts to publish a result that did not make it durable, by cause: timeout (no acknowledgement in time), connection (none, or it was lost), server (its answer), refused (a dead letter now).",
+		}, []string{"cause"}),
 	}
-	r.MustRegister(m.pending, m.connected, m.seconds)
+	for _, c := range []cause{overdue, disconnected, unwilling, refused} {
+		m.errors.WithLabelValues(string(c))
+	}
+	r.MustRegister(m.pending, m.connected, m.seconds, m.errors)
 	return m
 }

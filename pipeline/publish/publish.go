@@ -39,6 +39,7 @@ type JetStream struct {
 	carried  map[string]bool // headers that go over to the result
 	subject  template
 	metrics  *Metrics
+	link     *link
 	nc       *nats.Conn
 	js       jetstream.JetStream
 	opts     []jetstream.PublishOpt
@@ -60,6 +61,7 @@ func Open(ctx context.Context, cfg Config, stamp Stamp, m *Metrics, log *slog.Lo
 		cfg: cfg, stamp: stamp, subject: subject, metrics: m,
 		carried: map[string]bool{"traceparent": true, "tracestate": true},
 		slots:   make(chan struct{}, cfg.Pending),
+		link:    newLink(),
 	}
 	for _, h := range stamp.CopyHeaders {
 		j.carried[h] = true
@@ -113,7 +115,12 @@ type flight struct {
 // send sends a result as soon as a slot is free.
 func (c *call) send(ctx context.Context, i int) {
 	if err := c.acquire(ctx); err != nil {
-		c.fail(i, err)
+		c.note(i, err)
+		return
+	}
+	if !c.j.link.up.Load() {
+		c.release()
+		c.fail(i, errNoServer)
 		return
 	}
 	msg, err := c.j.message(&c.results[i])
@@ -182,7 +189,7 @@ func (c *call) land(ctx context.Context) {
 	case err := <-f.ack.Err():
 		c.judge(f.result, err)
 	case <-ctx.Done():
-		c.fail(f.result, context.Cause(ctx))
+		c.note(f.result, context.Cause(ctx))
 	}
 }
 
@@ -204,6 +211,12 @@ func (c *call) judge(i int, err error) {
 }
 
 func (c *call) fail(i int, err error) {
+	c.j.metrics.errors.WithLabelValues(string(causeOf(err))).Inc()
+	c.note(i, err)
+}
+
+// note is fail without a count: nothing went wrong, the caller waits no longer.
+func (c *call) note(i int, err error) {
 	c.failed = append(c.failed, i)
 	if c.first == nil {
 		c.first = err
@@ -215,7 +228,8 @@ func (c *call) refuse(i int, err error) {
 		c.refused = map[int]error{}
 	}
 	c.refused[i] = err
-	c.fail(i, err)
+	c.j.metrics.errors.WithLabelValues(string(refused)).Inc()
+	c.note(i, err)
 }
 
 // err is what Publish returns.
@@ -225,7 +239,7 @@ func (c *call) err() error {
 	}
 	slices.Sort(c.failed)
 	first := c.first
-	if c.j.nc.IsClosed() {
+	if c.j.link.isClosed() || errors.Is(first, nats.ErrConnectionClosed) {
 		first = fmt.Errorf("%w: %w", pipeline.ErrClosed, first)
 	}
 	return &pipeline.PartialError{Failed: c.failed, Refused: c.refused, Err: first}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
+	"io"
 	"strings"
 	"sync"
 	"testing"
@@ -126,9 +126,15 @@ func config(url string) Config {
 // open opens a publisher that is closed at the end of the test.
 func open(t *testing.T, cfg Config) *JetStream {
 	t.Helper()
+	return openLogging(t, cfg, io.Discard)
+}
+
+// openLogging is open with a log.
+func openLogging(t *testing.T, cfg Config, log io.Writer) *JetStream {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	j, err := Open(ctx, cfg, stamp, NewMetrics(prometheus.NewRegistry()), slog.New(slog.DiscardHandler))
+	j, err := Open(ctx, cfg, stamp, NewMetrics(prometheus.NewRegistry()), logTo(log))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -482,10 +488,10 @@ func TestAClosedPublisherSaysSo(t *testing.T) {
 func TestNothingIsBufferedWhileTheServerIsDown(t *testing.T) {
 	h := newHost(t, nil)
 	s := h.stream(t, nil)
-	j := open(t, config(h.url()))
-	lost := j.nc.StatusChanged(nats.RECONNECTING)
+	lost := make(sighting, 1)
+	j := openLogging(t, config(h.url()), lost.line("state=lost"))
 	h.stop()
-	<-lost
+	lost.wait(t)
 	if j.Connected() {
 		t.Error("connected to a server that is down")
 	}
