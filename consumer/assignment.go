@@ -23,7 +23,7 @@ type assignment struct {
 
 	// What follows belongs to the goroutine of serve.
 	committed map[*partition]int64 // as Kafka has accepted it
-	unsure    bool                 // a commit failed and may yet arrive late
+	unsure    time.Time            // until then a commit that failed may yet arrive
 }
 
 func (k *Kafka) newAssignment(gen *kafka.Generation) *assignment {

@@ -6,14 +6,22 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"time"
 
 	kafka "github.com/segmentio/kafka-go"
 )
 
-// commitChanged commits the marks that moved since they were last accepted.
+// commitChanged commits the marks that moved since they were last accepted, and
+// for a while after a failure all of them, again and again:
+//
+//	we     commit 10; no answer; close the connection
+//	we     commit 20 on another, accepted
+//	Kafka  gets what was still under way on the first, and sets the group back to 10
+//
+// Where nothing settles after that, the next owner would start at 10.
 func (a *assignment) commitChanged(ctx context.Context) error {
 	marks := a.marks()
-	if !a.unsure {
+	if time.Now().After(a.unsure) {
 		maps.DeleteFunc(marks, func(p *partition, mark int64) bool {
 			before, ok := a.committed[p]
 			return ok && before == mark
@@ -54,12 +62,12 @@ func (a *assignment) commit(ctx context.Context, marks map[*partition]int64) err
 	if err == nil {
 		err = a.accept(marks, res)
 	}
-	a.unsure = err != nil
 	if err == nil {
 		a.k.metrics.commits.Inc()
 		a.k.lines.forget("commit")
 		return nil
 	}
+	a.unsure = time.Now().Add(a.k.tuning.lateCommit)
 	err = fmt.Errorf("committing offsets: %w", err)
 	a.k.metrics.commitErrors.Inc()
 	if isFenced(err) || a.k.lines.allow("commit") {

@@ -103,6 +103,7 @@ type tuning struct {
 	dial         dialFunc
 	request      time.Duration // for one request and its answer
 	commitEvery  time.Duration
+	lateCommit   time.Duration // how long a commit that was given up may still arrive
 	lagEvery     time.Duration // between two looks at the end offsets of paused partitions
 	watchEvery   time.Duration // between two looks at the number of partitions
 	topicEvery   time.Duration // between two looks for missing topics
@@ -119,6 +120,7 @@ func defaultTuning() tuning {
 		dial:         d.DialContext,
 		request:      10 * time.Second,
 		commitEvery:  500 * time.Millisecond,
+		lateCommit:   time.Minute,
 		lagEvery:     time.Second,
 		watchEvery:   10 * time.Second,
 		topicEvery:   2 * time.Second,

@@ -160,7 +160,7 @@ func (k *Kafka) join(ctx context.Context, seen layout) error {
 	member := ""
 	defer func() { k.leave(context.WithoutCancel(ctx), group, conns, member) }()
 	for {
-		gen, err := group.Next(ctx)
+		gen, err := k.next(ctx, group)
 		switch {
 		case ctx.Err() != nil:
 			return nil
@@ -172,6 +172,7 @@ func (k *Kafka) join(ctx context.Context, seen layout) error {
 		}
 		member = gen.MemberID
 		k.lines.forget("join")
+		k.lines.forget("slow join")
 		began := time.Now()
 		served := make(chan struct{})
 		gen.Start(func(revoked context.Context) {
@@ -184,6 +185,25 @@ func (k *Kafka) join(ctx context.Context, seen layout) error {
 			return nil
 		}
 	}
+}
+
+// next returns the generation that the group begins. Kafka answers a request to
+// join when every member has come, which takes up to the rebalance timeout, and
+// a broker that never answers looks just like that. So it says soon that this
+// worker is no member meanwhile.
+func (k *Kafka) next(ctx context.Context, group *kafka.ConsumerGroup) (*kafka.Generation, error) {
+	timed, cancel := context.WithTimeout(ctx, k.tuning.request)
+	defer cancel()
+	gen, err := group.Next(timed)
+	if !errors.Is(err, context.DeadlineExceeded) || timed.Err() == nil || ctx.Err() != nil {
+		return gen, err
+	}
+	k.setConnected(false)
+	if k.lines.allow("slow join") {
+		k.log.WarnContext(ctx, "joining the group takes long: another member is slow to give up partitions, or the coordinator does not answer",
+			slog.String("group", k.cfg.Group), slog.Duration("so_far", k.tuning.request), slog.Duration("at_most", k.tuning.request+k.cfg.RebalanceTimeout))
+	}
+	return group.Next(ctx)
 }
 
 // look returns the topics that can be read now, and the old ones where no

@@ -105,7 +105,7 @@ func testSettings(c *kfake.Cluster) (Config, Intake, Parts, tuning) {
 	in := Intake{InFlight: 20000, InFlightBytes: 64 * pipeline.MiB, DLQ: Drop}
 	tune := tuning{
 		dial: (&net.Dialer{}).DialContext, request: 5 * time.Second,
-		commitEvery: 20 * time.Millisecond, lagEvery: 100 * time.Millisecond, watchEvery: 100 * time.Millisecond,
+		commitEvery: 20 * time.Millisecond, lateCommit: time.Minute, lagEvery: 100 * time.Millisecond, watchEvery: 100 * time.Millisecond,
 		topicEvery: 50 * time.Millisecond, joinBackoff: 50 * time.Millisecond, leaveGrace: time.Second,
 		stuckAfter: 200 * time.Millisecond, believeAfter: 100 * time.Millisecond, sayAgain: time.Minute,
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -22,7 +23,7 @@ type partition struct {
 	ids   *topicIDs // shared by the partitions of the assignment
 	topic string
 	id    int
-	bytes int             // most to fetch at once
+	bytes int             // most to fetch at once, over a link that is fast enough
 	idle  chan<- struct{} // for the tracker
 	found chan<- struct{} // poked when a start without an offset is found
 
@@ -37,6 +38,7 @@ type partition struct {
 	// What follows belongs to the reading goroutine.
 	log      topicID // of the topic that is read; zero where there are no ids
 	position int64   // the next offset to read; negative until it is known
+	slower   int     // times that the link was too slow for a fetch: each halves the next
 	buffer   []byte
 	records  recordReader
 	trouble  trouble
@@ -135,10 +137,12 @@ func (p *partition) advance() { p.moved.Store(time.Now().UnixMilli()) }
 func (p *partition) step(ctx context.Context) {
 	req := &fetchRequest{
 		clientID: p.k.cfg.ClientID, topic: p.topic, id: p.log, partition: int32(p.id), offset: p.position,
-		maxBytes: int32(p.bytes), waitMS: int32(p.k.cfg.FetchWait.Milliseconds()), isolation: int8(p.k.cfg.Isolation.level()), buffer: p.buffer,
+		maxBytes: int32(p.fetchBytes()), waitMS: int32(p.k.cfg.FetchWait.Milliseconds()), isolation: int8(p.k.cfg.Isolation.level()), buffer: p.buffer,
 	}
 	p.buffer = nil // an abandoned request may still write to it
+	began := time.Now()
 	res, err := p.k.net.fetch(ctx, req)
+	p.pace(time.Since(began), err)
 	switch {
 	case err != nil:
 		p.failed(ctx, err)
@@ -166,6 +170,27 @@ func (p *partition) step(ctx context.Context) {
 		p.trouble.end(p)
 	}
 	pause(ctx, time.Duration(min(res.throttleMS, maxThrottleMS))*time.Millisecond)
+}
+
+// fetchBytes returns how many bytes to ask for.
+func (p *partition) fetchBytes() int { return max(p.bytes>>p.slower, min(p.bytes, minFetchBytes)) }
+
+// pace asks for less after a fetch that did not end in time, and for more again
+// after one that took so little that twice as much would do too. A link that
+// carries less in that time than is asked for would bring the same beginning
+// again and again, and never a whole answer.
+func (p *partition) pace(took time.Duration, err error) {
+	var late net.Error
+	switch {
+	case err == nil:
+		if took < p.k.tuning.request/4 {
+			p.slower = max(p.slower-1, 0)
+		}
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &late) && late.Timeout():
+		if p.fetchBytes() > minFetchBytes {
+			p.slower++
+		}
+	}
 }
 
 const maxThrottleMS = 5000
