@@ -42,10 +42,12 @@ var mayImport = map[string][]string{
 	"cmd/sweet/sandboxtest": {"cmd/sweet/sandbox", "inference"},
 	"cmd/sweet/simulate":    {"cmd/sweet/picture", "pipeline/control", "pipeline/schedule", "inference"},
 
-	"config": {"consumer", "pipeline", "pipeline/control", "pipeline/publish"},
+	"config":                   {"config/access", "consumer", "pipeline", "pipeline/control", "pipeline/publish"},
+	"config/access":            {},
+	"config/access/accesstest": {},
 
-	"consumer":          {"pipeline"},
-	"pipeline/publish":  {"pipeline"},
+	"consumer":          {"config/access", "pipeline"},
+	"pipeline/publish":  {"config/access", "pipeline"},
 	"pipeline":          {"pipeline/schedule", "pipeline/control", "inference", "inference/token"},
 	"pipeline/schedule": {},
 	"pipeline/control":  {},
@@ -73,7 +75,9 @@ var mayUse = map[string][]string{
 	"cmd/sweet/sandboxtest": {"github.com/nats-io/nats.go", "github.com/segmentio/kafka-go", "github.com/twmb/franz-go"},
 	"cmd/sweet/simulate":    {"gonum.org/v1/plot"},
 
-	"config": {"github.com/sethvargo/go-envconfig"},
+	"config":                   {"github.com/sethvargo/go-envconfig"},
+	"config/access":            {},
+	"config/access/accesstest": {},
 
 	"consumer":          {"github.com/segmentio/kafka-go", "github.com/prometheus/client_golang", "golang.org/x/sync"},
 	"pipeline/publish":  {"github.com/nats-io/nats.go", "github.com/prometheus/client_golang", "golang.org/x/sync"},
@@ -118,6 +122,7 @@ var notInWorker = []string{
 	"sweetspot/inference/train",
 	"sweetspot/inference/calibrate",
 	"sweetspot/inference/devicetest",
+	"sweetspot/config/access/accesstest",
 	"github.com/nats-io/nats-server",
 	"github.com/twmb/franz-go",
 	"github.com/Shopify/toxiproxy",

@@ -18,6 +18,7 @@ import (
 
 	"github.com/sethvargo/go-envconfig"
 
+	"sweetspot/config/access"
 	"sweetspot/consumer"
 	"sweetspot/pipeline"
 	"sweetspot/pipeline/control"
@@ -89,10 +90,12 @@ func split(err error) []error {
 // decode sets f's field through go-envconfig, one field at a time, so that one
 // bad variable does not hide the next.
 func decode(ctx context.Context, env environment, f Field) error {
-	v, ok, err := env.value(f)
-	if err != nil {
+	if s, is := reflect.TypeAssert[*access.Secret](f.value.Addr()); is {
+		var err error
+		*s, err = env.secret(f)
 		return err
 	}
+	v, ok := env[f.Name]
 	if !ok && f.Required {
 		return fmt.Errorf("%s is required: %s", f.Name, f.Doc)
 	}

@@ -4,6 +4,8 @@ import (
 	"iter"
 	"reflect"
 	"strings"
+
+	"sweetspot/config/access"
 )
 
 // prefix starts the name of every environment variable of the worker.
@@ -12,10 +14,10 @@ const prefix = "SWEET_"
 // A Field is one environment variable, as its struct field declares it.
 //
 // The tag `env:"NAME, default=value"` is go-envconfig's. `doc` is the one line
-// that the README shows, `unset` what the variable means where it has no
-// default, and `secret:"true"` marks a value that is never shown and that may
-// come from a file named by NAME_FILE. `secret:"userinfo"` marks addresses that
-// may hold a user and a password, which are not shown.
+// that the README shows, and `unset` what the variable means where it has no
+// default. An [access.Secret] is never shown, and may come from a file named by
+// NAME_FILE. `secret:"userinfo"` marks addresses that may hold a user and a
+// password, which are not shown.
 type Field struct {
 	Name     string // with the prefix, e.g. SWEET_KAFKA_GROUP
 	Default  string // "" where there is none
@@ -65,7 +67,7 @@ func leaf(sf reflect.StructField, v reflect.Value, tag, prefix string) Field {
 		Default:  option(rest, "default"),
 		Unset:    sf.Tag.Get("unset"),
 		Required: has(rest, "required"),
-		Secret:   sf.Tag.Get("secret") == "true",
+		Secret:   sf.Type == reflect.TypeFor[access.Secret](),
 		Userinfo: sf.Tag.Get("secret") == "userinfo",
 		Doc:      sf.Tag.Get("doc"),
 		tag:      strings.TrimSuffix(full+","+rest, ","),

@@ -2,10 +2,11 @@ package config
 
 import (
 	"fmt"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
+
+	"sweetspot/config/access"
 )
 
 // An environment is the process's variables, without empty ones: an empty
@@ -25,22 +26,22 @@ func newEnvironment(environ []string) environment {
 	return e
 }
 
-// value returns the variable of f. A secret may be given as a file instead,
-// named by the variable with _FILE added; one newline at its end is dropped.
-func (e environment) value(f Field) (string, bool, error) {
-	v, ok := e[f.Name]
+// secret returns the secret of f, from its variable or from the file that the
+// variable with _FILE added names. The file must be there and hold something.
+func (e environment) secret(f Field) (access.Secret, error) {
+	text, given := e[f.Name]
 	path, file := e[f.Name+"_FILE"]
 	switch {
-	case !f.Secret || !file:
-		return v, ok, nil
-	case ok:
-		return "", false, fmt.Errorf("%s and %s_FILE are both set: keep one", f.Name, f.Name)
+	case given && file:
+		return access.Secret{}, fmt.Errorf("%s and %s_FILE are both set: keep one", f.Name, f.Name)
+	case !file:
+		return access.SecretText(text), nil
 	}
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return "", false, fmt.Errorf("%s_FILE: %w", f.Name, err)
+	s := access.SecretFile(path)
+	if _, err := s.Read(); err != nil {
+		return access.Secret{}, fmt.Errorf("%s_FILE: %w", f.Name, err)
 	}
-	return strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r"), true, nil
+	return s, nil
 }
 
 // serviceLink matches the variables that Kubernetes sets in every pod for a

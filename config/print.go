@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"regexp"
 	"strings"
+
+	"sweetspot/config/access"
 )
 
 // Fields lists the worker's variables in the order of their declaration.
@@ -24,6 +26,9 @@ func Fields() []Field {
 func (c *Config) Print(w io.Writer) error {
 	for f := range fields(reflect.ValueOf(c).Elem(), prefix) {
 		line := fmt.Sprintf("%s=%s", f.Name, shown(f, text(f.value)))
+		if s, is := reflect.TypeAssert[access.Secret](f.value); is && s.File() != "" {
+			line = fmt.Sprintf("%s_FILE=%s", f.Name, s.File())
+		}
 		if f.Unset != "" && f.value.IsZero() {
 			line = fmt.Sprintf("# %s= unset: %s", f.Name, f.Unset)
 		}
