@@ -48,7 +48,7 @@ func Load(ctx context.Context, environ []string) (c Config, warnings []string, e
 	var known []Field
 	var faults []error
 	var unread []string // variables that could not be read; a check of their zero values says nothing
-	for f := range fields(reflect.ValueOf(&c).Elem(), prefix) {
+	for f := range fields(reflect.ValueOf(&c).Elem()) {
 		known = append(known, f)
 		if err := decode(ctx, env, f); err != nil {
 			faults = append(faults, err)
@@ -67,6 +67,9 @@ func Load(ctx context.Context, environ []string) (c Config, warnings []string, e
 	}
 	if c.Control.Overload == control.Shed && c.Intake.DLQ == consumer.Drop {
 		warnings = append(warnings, "SWEET_OVERLOAD=shed with SWEET_DLQ=drop: under overload messages of the tier best-effort will be lost; SWEET_DLQ=kafka:TOPIC keeps what is shed")
+	}
+	if c.Kafka.Exposed() {
+		warnings = append(warnings, "SWEET_KAFKA_SASL=plain with SWEET_KAFKA_TLS=false: the password crosses the network as it is")
 	}
 	return c, warnings, errors.Join(faults...)
 }

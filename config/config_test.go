@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"sweetspot/consumer"
 )
 
 // minimal is the least that a worker must be told.
@@ -59,6 +61,59 @@ func TestLoadRefuses(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestLoadReadsASecretOfEitherForm(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(path, []byte("hunter two\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	login := []string{"SWEET_KAFKA_SASL=scram-sha-512", "SWEET_KAFKA_USER=alice"}
+	for _, tt := range []struct{ name, variable, printed string }{
+		{"as text", "SWEET_KAFKA_PASSWORD=hunter two", "SWEET_KAFKA_PASSWORD=***"},
+		{"as a file", "SWEET_KAFKA_PASSWORD_FILE=" + path, "SWEET_KAFKA_PASSWORD_FILE=" + path},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c, _, err := Load(t.Context(), slices.Concat(minimal, login, []string{tt.variable}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := c.Kafka.Password.Read(); got != "hunter two" || err != nil {
+				t.Errorf("got %q, %v", got, err)
+			}
+			var b strings.Builder
+			if err := c.Print(&b); err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Contains(strings.Split(b.String(), "\n"), tt.printed) || strings.Contains(b.String(), "hunter") {
+				t.Errorf("want %q in what is printed, and no password:\n%s", tt.printed, &b)
+			}
+		})
+	}
+	_, _, err := Load(t.Context(), slices.Concat(minimal, login, []string{"SWEET_KAFKA_PASSWORD_FILE=" + path + "x"}))
+	if err == nil || strings.Count(err.Error(), "\n") > 0 || !strings.Contains(err.Error(), "SWEET_KAFKA_PASSWORD_FILE") {
+		t.Errorf("got %v of a file that is missing, want that one fault", err)
+	}
+}
+
+func TestLoadWarnsOfAPasswordInTheOpen(t *testing.T) {
+	_, warnings, err := Load(t.Context(), slices.Concat(minimal, []string{"SWEET_KAFKA_SASL=plain", "SWEET_KAFKA_USER=alice", "SWEET_KAFKA_PASSWORD=hunter2"}))
+	if err != nil || len(warnings) != 1 || !strings.Contains(warnings[0], "SWEET_KAFKA_TLS=false") || strings.Contains(warnings[0], "hunter2") {
+		t.Errorf("got %v, %q; want one warning about SWEET_KAFKA_TLS", err, warnings)
+	}
+}
+
+func TestKafkaAccessReadsNothingElse(t *testing.T) {
+	a, err := KafkaAccess(t.Context(), []string{"SWEET_KAFKA_SASL=plain", "SWEET_KAFKA_USER=alice", "SWEET_KAFKA_PASSWORD=pw", "SWEET_THREADS=many"})
+	if err != nil || a.SASL != consumer.Plain || a.User != "alice" || !a.Password.IsSet() || a.TLS {
+		t.Errorf("got %+v, %v", a, err)
+	}
+	_, err = KafkaAccess(t.Context(), []string{"SWEET_KAFKA_TLS=perhaps", "SWEET_KAFKA_USER=alice"})
+	for _, want := range []string{"SWEET_KAFKA_TLS=perhaps", "SWEET_KAFKA_USER is set"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q in it", err, want)
+		}
 	}
 }
 

@@ -33,7 +33,7 @@ type Field struct {
 
 // fields yields every variable under the struct v, in the order of
 // declaration. Nested structs add their own prefix.
-func fields(v reflect.Value, prefix string) iter.Seq[Field] {
+func fields(v reflect.Value) iter.Seq[Field] {
 	return func(yield func(Field) bool) {
 		walk(v, prefix, yield)
 	}

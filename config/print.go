@@ -14,7 +14,7 @@ import (
 func Fields() []Field {
 	var c Config
 	var all []Field
-	for f := range fields(reflect.ValueOf(&c).Elem(), prefix) {
+	for f := range fields(reflect.ValueOf(&c).Elem()) {
 		all = append(all, f)
 	}
 	return all
@@ -24,7 +24,7 @@ func Fields() []Field {
 // only known once the model, the device or a server has been asked stands in a
 // line that begins with #.
 func (c *Config) Print(w io.Writer) error {
-	for f := range fields(reflect.ValueOf(c).Elem(), prefix) {
+	for f := range fields(reflect.ValueOf(c).Elem()) {
 		line := fmt.Sprintf("%s=%s", f.Name, shown(f, text(f.value)))
 		if s, is := reflect.TypeAssert[access.Secret](f.value); is && s.File() != "" {
 			line = fmt.Sprintf("%s_FILE=%s", f.Name, s.File())

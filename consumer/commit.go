@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"strings"
 	"time"
 
 	kafka "github.com/segmentio/kafka-go"
@@ -67,8 +68,9 @@ func (a *assignment) commit(ctx context.Context, marks map[*partition]int64) err
 		a.k.lines.forget("commit")
 		return nil
 	}
+	cfg := &a.k.cfg
 	a.unsure = time.Now().Add(a.k.tuning.lateCommit)
-	err = fmt.Errorf("committing offsets: %w", err)
+	err = fmt.Errorf("committing offsets: %w", cfg.explain(err, readTopic(strings.Join(cfg.Topics, ", ")), readGroup(cfg.Group)))
 	a.k.metrics.commitErrors.Inc()
 	if isFenced(err) || a.k.lines.allow("commit") {
 		a.k.log.WarnContext(ctx, "commit was not accepted", slog.Int("generation", a.generation), slog.Any("error", err))

@@ -31,6 +31,7 @@ type Config struct {
 	FetchWait        time.Duration `env:"FETCH_WAIT, default=250ms" doc:"time a broker waits for new messages before it answers a fetch"`
 	ClientID         string        `env:"CLIENT_ID, default=sweetspot" doc:"name shown in the brokers' logs and quotas"`
 	Rack             string        `env:"RACK" doc:"rack of this worker; partitions whose leader stands there are preferred"`
+	Access
 }
 
 // Intake is how much the worker takes in, and where dead letters go.
@@ -127,7 +128,7 @@ func (c *Config) Validate() error {
 	default:
 		add("SWEET_KAFKA_ISOLATION=%s: want read_committed or read_uncommitted", c.Isolation)
 	}
-	return errors.Join(append(faults, c.validateTimes()...)...)
+	return errors.Join(append(append(faults, c.validateTimes()...), c.Access.Validate())...)
 }
 
 func (c *Config) validateTimes() []error {

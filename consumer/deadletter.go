@@ -21,6 +21,7 @@ import (
 type letters struct {
 	topic   string
 	version string
+	access  *Access
 	log     *slog.Logger
 	lines   *throttle
 	bulk    *kafka.Writer
@@ -34,7 +35,7 @@ const (
 )
 
 func newLetters(k *Kafka) letters {
-	l := letters{version: k.parts.Version, log: k.log, lines: k.lines}
+	l := letters{version: k.parts.Version, access: &k.cfg.Access, log: k.log, lines: k.lines}
 	for _, l.topic = range k.intake.DLQ.Topics() {
 		l.bulk, l.single = k.newWriter(l.topic, 200, bulkBytes), k.newWriter(l.topic, 1, maxResponse)
 	}
@@ -67,7 +68,7 @@ func (l *letters) write(ctx context.Context, ds []pipeline.DeadLetter) error {
 		p.Failed = append(p.Failed, i)
 	}
 	slices.Sort(p.Failed)
-	p.Err = fmt.Errorf("writing dead letters to %s: %w", l.topic, failed[p.Failed[0]])
+	p.Err = fmt.Errorf("writing dead letters to %s: %w", l.topic, l.access.explain(failed[p.Failed[0]], writeTopic(l.topic), right{}))
 	return p
 }
 

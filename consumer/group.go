@@ -8,31 +8,37 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	kafka "github.com/segmentio/kafka-go"
+
+	"sweetspot/config/access"
 )
 
-// prepare waits for a broker, and learns the cluster's id. A dead-letter topic
-// that does not exist or is not ours to write is an error: the first poison
-// message would find out. Anything else about it may pass, as while brokers
-// start, and is asked again.
+// prepare waits for a broker, and learns the cluster's id. Brokers that do not
+// let the worker in are an error, and so are rights that it lacks, and a
+// dead-letter topic that does not exist: the first poison message would find
+// out. Anything else may pass, as while brokers start, and is asked again.
 func (k *Kafka) prepare(ctx context.Context) error {
 	letters := k.intake.DLQ.Topics()
 	if len(letters) == 0 {
 		k.log.WarnContext(ctx, "poison messages will be lost: SWEET_DLQ=drop")
 	}
 	for {
-		c, err := k.describe(ctx, append(letters, k.cfg.Topics...))
+		c, err := k.describe(ctx, append(letters, k.cfg.Topics...), access.IsFinal)
 		if err != nil {
-			return nil //nolint:nilerr // only the end of ctx stops the asking
+			if ctx.Err() != nil {
+				return nil //nolint:nilerr // the error is that of the stop itself
+			}
+			return err
 		}
 		if k.cfg.Cluster == "" {
 			k.identify(cmp.Or(c.id, "kafka")) // brokers before 0.10.1 have no id
 		}
 		err = k.checkLetters(letters, c)
 		if err == nil || isLasting(err) {
-			return err
+			return errors.Join(err, k.checkRights(ctx, letters, c))
 		}
 		if k.lines.allow("letters") {
 			k.log.WarnContext(ctx, "dead-letter topic is not ready, trying again", slog.Any("error", err))
@@ -44,7 +50,11 @@ func (k *Kafka) prepare(ctx context.Context) error {
 // checkLetters returns what keeps the topic of dead letters from being written.
 func (k *Kafka) checkLetters(letters []string, c cluster) error {
 	for _, t := range letters {
-		if err := c.missing[t]; err != nil {
+		err := c.missing[t]
+		if errors.Is(err, kafka.TopicAuthorizationFailed) {
+			return fmt.Errorf("SWEET_DLQ=%s: %w", k.intake.DLQ, k.cfg.missing(err, writeTopic(t)))
+		}
+		if err != nil {
 			return fmt.Errorf("SWEET_DLQ=%s: topic %s cannot be written: %w; create it, or name another one", k.intake.DLQ, t, err)
 		}
 	}
@@ -58,8 +68,8 @@ func isLasting(err error) bool {
 }
 
 // describe asks for the cluster and the given topics until a broker answers.
-// Its only error is the end of ctx.
-func (k *Kafka) describe(ctx context.Context, topics []string) (cluster, error) {
+// Its only errors are the end of ctx, and those that are final.
+func (k *Kafka) describe(ctx context.Context, topics []string, final func(error) bool) (cluster, error) {
 	for {
 		c, err := k.net.describe(ctx, topics)
 		if err == nil {
@@ -67,6 +77,9 @@ func (k *Kafka) describe(ctx context.Context, topics []string) (cluster, error) 
 		}
 		if ctx.Err() != nil {
 			return c, context.Cause(ctx)
+		}
+		if final(err) {
+			return c, err
 		}
 		k.setConnected(false)
 		if k.lines.allow("describe") {
@@ -76,12 +89,16 @@ func (k *Kafka) describe(ctx context.Context, topics []string) (cluster, error) 
 	}
 }
 
+// never is for a worker that was let in once: what keeps it out since may pass,
+// as while passwords are exchanged.
+func never(error) bool { return false }
+
 // awaitTopics waits until at least one topic can be read, and returns those
 // that can. A group that asks for a topic that does not exist gets none at all
 // assigned, and brokers may create it, with as many partitions as they like.
 func (k *Kafka) awaitTopics(ctx context.Context) layout {
 	for {
-		c, err := k.describe(ctx, k.cfg.Topics)
+		c, err := k.describe(ctx, k.cfg.Topics, never)
 		if err != nil {
 			return nil
 		}
@@ -97,9 +114,10 @@ func (k *Kafka) complain(ctx context.Context, c cluster) {
 	k.complete.Store(len(c.missing) == 0)
 	for t, err := range c.missing {
 		delete(k.founding, t) // what comes under this name is another topic
+		err = k.cfg.explain(err, readTopic(t), right{})
 		if k.lines.allow("topic/" + t) {
 			k.log.ErrorContext(ctx, "topic cannot be read, waiting for it", slog.String("topic", t), slog.Any("error", err),
-				slog.String("hint", "create the topic, allow this worker's user to describe it, or correct SWEET_KAFKA_TOPICS"))
+				slog.String("hint", "create the topic, allow this worker's user to read it, or correct SWEET_KAFKA_TOPICS"))
 		}
 	}
 }
@@ -165,7 +183,7 @@ func (k *Kafka) join(ctx context.Context, seen layout) error {
 		case ctx.Err() != nil:
 			return nil
 		case err != nil:
-			if err := k.notJoined(ctx, err); err != nil {
+			if err := k.notJoined(ctx, member, err); err != nil {
 				return err
 			}
 			continue
@@ -237,8 +255,8 @@ func (k *Kafka) rest(ctx context.Context, began time.Time) {
 }
 
 // notJoined deals with a failure to become a member. It returns an error only
-// where trying again does not help.
-func (k *Kafka) notJoined(ctx context.Context, err error) error {
+// where trying again does not help. Rights that a member had once may come back.
+func (k *Kafka) notJoined(ctx context.Context, member string, err error) error {
 	switch {
 	case errors.Is(err, kafka.RebalanceInProgress):
 		return nil // others are joining too; kafka-go tries again at once
@@ -246,6 +264,10 @@ func (k *Kafka) notJoined(ctx context.Context, err error) error {
 		return fmt.Errorf("joining the group: SWEET_KAFKA_SESSION_TIMEOUT=%v is outside what the brokers allow (group.min.session.timeout.ms, group.max.session.timeout.ms): %w", k.cfg.SessionTimeout, err)
 	case errors.Is(err, kafka.InvalidGroupId):
 		return fmt.Errorf("joining the group: SWEET_KAFKA_GROUP=%q: %w", k.cfg.Group, err)
+	}
+	err = k.cfg.explain(err, describeTopic(strings.Join(k.cfg.Topics, ", ")), readGroup(k.cfg.Group))
+	if member == "" && errors.Is(err, kafka.GroupAuthorizationFailed) {
+		return fmt.Errorf("joining the group: SWEET_KAFKA_GROUP: %w", err)
 	}
 	k.setConnected(false)
 	if k.lines.allow("join") {

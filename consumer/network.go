@@ -30,7 +30,7 @@ type dialFunc = func(ctx context.Context, network, address string) (net.Conn, er
 
 // newNetwork returns a network that keeps the metadata of the given topics.
 func newNetwork(cfg Config, t tuning, topics []string) *network {
-	n := &network{cfg: cfg, dial: t.dial, timeout: t.request, every: 250 * time.Millisecond}
+	n := &network{cfg: cfg, dial: cfg.dial(t.dial), timeout: t.request, every: 250 * time.Millisecond}
 	n.client = n.newClient(topics)
 	return n
 }
@@ -41,14 +41,14 @@ func (n *network) newClient(topics []string) *kafka.Client {
 		Addr:    kafka.TCP(n.cfg.Brokers...),
 		Timeout: n.timeout,
 		Transport: &kafka.Transport{
-			Dial: n.dial, ClientID: n.cfg.ClientID, DialTimeout: n.timeout, MetadataTopics: topics,
+			Dial: n.dial, SASL: n.cfg.login(), ClientID: n.cfg.ClientID, DialTimeout: n.timeout, MetadataTopics: topics,
 		},
 	}
 }
 
 // dialer returns what the consumer group connects with.
 func (n *network) dialer(conns *connSet) *kafka.Dialer {
-	return &kafka.Dialer{ClientID: n.cfg.ClientID, Timeout: n.timeout, DialFunc: conns.dial(n.dial)}
+	return &kafka.Dialer{ClientID: n.cfg.ClientID, Timeout: n.timeout, DialFunc: conns.dial(n.dial), SASLMechanism: n.cfg.login()}
 }
 
 // close lets go of every idle connection.
@@ -103,7 +103,7 @@ func (n *network) describe(ctx context.Context, topics []string) (cluster, error
 	defer closeIdle(client)
 	res, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: topics})
 	if err != nil {
-		return cluster{}, fmt.Errorf("asking for the cluster's metadata: %w", err)
+		return cluster{}, fmt.Errorf("asking for the cluster's metadata: %w", n.cfg.Explain(err))
 	}
 	c := cluster{id: res.ClusterID, topics: make(layout), missing: make(map[string]error)}
 	for _, t := range res.Topics {

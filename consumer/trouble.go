@@ -67,6 +67,7 @@ func mayHaveMoved(err error) bool {
 }
 
 func (p *partition) complain(ctx context.Context, err error) {
+	err = p.k.cfg.explain(err, readTopic(p.topic), right{})
 	where := []any{slog.String("topic", p.topic), slog.Int("partition", p.id), slog.Int64("offset", p.position), slog.Any("error", err)}
 	switch {
 	case p.trouble.stuck && p.k.lines.allow("stuck/"+p.String()):

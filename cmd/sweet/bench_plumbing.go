@@ -27,6 +27,7 @@ import (
 	"sweetspot/cmd/sweet/desk"
 	"sweetspot/cmd/sweet/plumbing"
 	"sweetspot/config"
+	"sweetspot/consumer"
 )
 
 // plumbingOptions are the flags of `sweet bench --plumbing`.
@@ -197,7 +198,7 @@ func (p *plumber) fill(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("creating topic %s: %w", p.topic, err)
 	}
-	producer := newProducer(p.brokers, produceOptions{topic: p.topic})
+	producer := newProducer(p.brokers, &consumer.Access{}, produceOptions{topic: p.topic})
 	g := desk.New(1, desk.Demo, desk.DemoMix)
 	for range p.o.messages {
 		if err := producer.send(ctx, []byte(g.Next().Text)); err != nil {

@@ -15,6 +15,8 @@ import (
 	"github.com/segmentio/kafka-go"
 	"github.com/spf13/cobra"
 
+	"sweetspot/config"
+	"sweetspot/consumer"
 	"sweetspot/pipeline"
 )
 
@@ -27,6 +29,7 @@ type produceOptions struct {
 	limit   int           // 0 is all
 	tier    pipeline.Tier // "" is none said, which the worker takes for standard
 	letters lettersOptions
+	access  consumer.Access
 }
 
 func newProduceCommand() *cobra.Command {
@@ -45,7 +48,10 @@ has been put right: each goes back to the topic where it was read, or to --to, w
 key, its value and its own headers. Letters without their value, and those of batches
 that could not be read, are left out. The letters themselves stay where they are, so a
 second run would put the same messages back again: the command says which --after keeps
-it from that.`,
+it from that.
+
+TLS and login at Kafka are those of the worker's variables (SWEET_KAFKA_TLS,
+SWEET_KAFKA_SASL ...).`,
 		RunE: func(c *cobra.Command, files []string) error { return runProduce(c, o, files) },
 	}
 	f := c.Flags()
@@ -83,15 +89,20 @@ func runProduce(c *cobra.Command, o produceOptions, files []string) error {
 		return usagef("--brokers is missing: name the Kafka brokers, or set SWEET_KAFKA_BROKERS")
 	case o.rate < 0:
 		return usagef("--rate %v: want 0 or more", o.rate)
-	case o.letters.from != "":
-		return runLetters(c, o)
-	case o.topic == "":
+	case o.letters.from == "" && o.topic == "":
 		return usagef("--topic is missing: name the topic, or set SWEET_KAFKA_TOPICS")
 	case o.tier != "" && !o.tier.Known():
 		return usagef("--tier %s: want strict, standard or best-effort", o.tier)
 	}
-	p := newProducer(strings.Split(o.brokers, ","), o)
-	err := eachInput(stoppable(c.Context(), c.InOrStdin()), files, func(name string, r io.Reader) error {
+	var err error
+	if o.access, err = config.KafkaAccess(c.Context(), os.Environ()); err != nil {
+		return usagef("%w", err)
+	}
+	if o.letters.from != "" {
+		return runLetters(c, o)
+	}
+	p := newProducer(strings.Split(o.brokers, ","), &o.access, o)
+	err = eachInput(stoppable(c.Context(), c.InOrStdin()), files, func(name string, r io.Reader) error {
 		return p.sendAll(c.Context(), name, r, o)
 	})
 	if errors.Is(err, errLimit) {
@@ -111,6 +122,7 @@ var errLimit = errors.New("limit reached")
 // A producer writes messages in batches, at no more than its rate.
 type producer struct {
 	writer  *kafka.Writer
+	access  *consumer.Access
 	rate    float64
 	headers []kafka.Header // of every message
 	batch   []kafka.Message
@@ -121,14 +133,15 @@ type producer struct {
 // batchTime is how long a paced producer collects messages before it sends.
 const batchTime = 20 * time.Millisecond
 
-func newProducer(brokers []string, o produceOptions) *producer {
+func newProducer(brokers []string, access *consumer.Access, o produceOptions) *producer {
 	p := &producer{
 		writer: &kafka.Writer{
-			Addr: kafka.TCP(brokers...), Topic: o.topic, Balancer: &kafka.RoundRobin{},
+			Addr: kafka.TCP(brokers...), Transport: access.Transport(), Topic: o.topic, Balancer: &kafka.RoundRobin{},
 			RequiredAcks: kafka.RequireAll, BatchSize: 1000, BatchBytes: 8 << 20, BatchTimeout: 5 * time.Millisecond,
 		},
-		rate:  o.rate,
-		start: time.Now(),
+		access: access,
+		rate:   o.rate,
+		start:  time.Now(),
 	}
 	if o.tier != "" {
 		p.headers = []kafka.Header{{Key: pipeline.TierHeader, Value: []byte(o.tier)}}
@@ -208,7 +221,7 @@ func (p *producer) flush(ctx context.Context) error {
 		}
 	}
 	if err := p.writer.WriteMessages(ctx, p.batch...); err != nil {
-		return fmt.Errorf("producing to %s: %w", cmp.Or(p.writer.Topic, "Kafka"), err)
+		return fmt.Errorf("producing to %s: %w", cmp.Or(p.writer.Topic, "Kafka"), p.access.ExplainWrite(err, p.writer.Topic))
 	}
 	p.sent += len(p.batch)
 	p.batch = p.batch[:0]

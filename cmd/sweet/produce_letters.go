@@ -105,12 +105,13 @@ func runLetters(c *cobra.Command, o produceOptions) error {
 	}
 	o.topic = "" // each message names its own
 	r := &restoration{
-		opts: l, limit: o.limit, producer: newProducer(strings.Split(o.brokers, ","), o),
+		opts: l, limit: o.limit, producer: newProducer(strings.Split(o.brokers, ","), &o.access, o),
 		seen: make(map[consumer.Source]bool), next: after, at: maps.Clone(after),
 		put: make(map[string]int), left: make(map[string]int), pending: make(map[string]int),
 	}
 	r.producer.writer.Balancer = kafka.Murmur2Balancer{} // as Java's producers: equal keys stay together
-	transport := &kafka.Transport{MetadataTopics: []string{l.from}}
+	transport := o.access.Transport()
+	transport.MetadataTopics = []string{l.from}
 	defer transport.CloseIdleConnections()
 	err = r.run(c.Context(), &kafka.Client{Addr: r.producer.writer.Addr, Transport: transport})
 	if errors.Is(err, errLimit) {

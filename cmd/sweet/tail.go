@@ -6,13 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/url"
 	"os"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/spf13/cobra"
+
+	"sweetspot/config"
 )
 
 // tailOptions say which results `sweet tail` shows and how.
@@ -27,8 +29,10 @@ func newTailCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "tail",
 		Short: "Show results as they arrive in the stream",
-		Args:  cobra.NoArgs,
-		RunE:  func(c *cobra.Command, _ []string) error { return runTail(c, o) },
+		Long: `Show results as they arrive in the stream. TLS and login at NATS are those of the
+worker's variables (SWEET_NATS_CREDS, SWEET_NATS_TLS_CA ...).`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return runTail(c, o) },
 	}
 	f := c.Flags()
 	f.StringVar(&o.url, "nats", "", "NATS servers (default $SWEET_NATS_URL)")
@@ -49,7 +53,11 @@ func runTail(c *cobra.Command, o tailOptions) error {
 	case o.stream == "":
 		return usagef("--stream is missing: name the stream, or set SWEET_NATS_STREAM")
 	}
-	nc, err := nats.Connect(o.url)
+	access, err := config.NATSAccess(c.Context(), os.Environ(), o.url)
+	if err != nil {
+		return usagef("%w", err)
+	}
+	nc, err := access.Connect(o.url, slog.New(slog.DiscardHandler))
 	if err != nil {
 		// Neither the address nor an error about it is shown: both may hold a password.
 		if _, bad := errors.AsType[*url.Error](err); bad {
@@ -58,7 +66,7 @@ func runTail(c *cobra.Command, o tailOptions) error {
 		return fmt.Errorf("connecting to NATS: %w", err)
 	}
 	defer nc.Close()
-	js, err := jetstream.New(nc)
+	js, err := access.JetStream(nc)
 	if err != nil {
 		return fmt.Errorf("opening JetStream: %w", err)
 	}

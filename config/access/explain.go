@@ -9,29 +9,40 @@ import (
 	"strings"
 )
 
-// A TLSError is why there is no encrypted connection, with what to do about it.
-type TLSError struct {
+// A RefusedError is why a server does not let the worker in, or not do
+// something, with what a person can do about it.
+type RefusedError struct {
 	Err  error
 	Hint string
-	// Lasting says that only a person can change it: the two do not trust each
-	// other, or one of them does not speak TLS.
-	Lasting bool
+	// Passing says that it may be over by itself: the server said nothing, and
+	// was perhaps only being stopped.
+	Passing bool
 }
 
-func (e *TLSError) Error() string { return fmt.Sprintf("%v; %s", e.Err, e.Hint) }
+func (e *RefusedError) Error() string { return fmt.Sprintf("%v; %s", e.Err, e.Hint) }
 
 // Unwrap returns the error without the hint.
-func (e *TLSError) Unwrap() error { return e.Err }
+func (e *RefusedError) Unwrap() error { return e.Err }
+
+// IsRefused reports whether err holds a [RefusedError].
+func IsRefused(err error) bool { return errAs[*RefusedError](err) }
+
+// IsFinal reports whether err holds a [RefusedError] that only a person can end,
+// so that trying again is of no use by itself.
+func IsFinal(err error) bool {
+	e, ok := errors.AsType[*RefusedError](err)
+	return ok && !e.Passing
+}
 
 // Explain adds to an error of a connection what it means, where it is one of
 // TLS, and returns others as they are. Prefix is the settings' names up to CA,
 // CERT and KEY.
 func (t TLS) Explain(err error, prefix string) error {
-	if err == nil || errAs[*TLSError](err) {
+	if err == nil || IsRefused(err) {
 		return err
 	}
 	if hint := t.hint(err, prefix); hint != "" {
-		return &TLSError{Err: err, Hint: hint, Lasting: true}
+		return &RefusedError{Err: err, Hint: hint}
 	}
 	return err
 }

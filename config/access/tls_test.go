@@ -137,9 +137,8 @@ func TestHandshakesThatFailSayWhy(t *testing.T) {
 				}
 				return
 			}
-			e, ok := errors.AsType[*access.TLSError](err)
-			if !ok || !e.Lasting || !strings.Contains(e.Hint, tt.want) {
-				t.Errorf("got %v, want a lasting error with %q", err, tt.want)
+			if !access.IsFinal(err) || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want a final refusal with %q", err, tt.want)
 			}
 			if again := tt.client.Explain(err, prefix); !errors.Is(again, err) || strings.Count(again.Error(), tt.want) != 1 {
 				t.Errorf("explained twice it is %v", again)
@@ -150,7 +149,7 @@ func TestHandshakesThatFailSayWhy(t *testing.T) {
 
 func TestOtherErrorsStayAsTheyAre(t *testing.T) {
 	for _, err := range []error{nil, io.EOF, errors.New("no route to host")} {
-		if got := (access.TLS{}).Explain(err, prefix); !errors.Is(got, err) || errors.As(got, new(*access.TLSError)) {
+		if got := (access.TLS{}).Explain(err, prefix); !errors.Is(got, err) || access.IsRefused(got) {
 			t.Errorf("%v becomes %v", err, got)
 		}
 	}

@@ -20,6 +20,7 @@ type Config struct {
 	IDSuffix     string        `env:"ID_SUFFIX" doc:"added to message ids (by the source), to publish a re-scoring on purpose"`
 	Pending      int           `env:"PENDING, default=4000" doc:"results under way to the server at most"`
 	AckTimeout   time.Duration `env:"ACK_TIMEOUT, default=10s" doc:"a result without an acknowledgement by then is published again"`
+	Access
 }
 
 // Validate reports every setting that is out of range or does not parse.
@@ -52,7 +53,7 @@ func (c *Config) Validate() error {
 	if c.Window < 100*time.Millisecond {
 		add("SWEET_NATS_WINDOW=%v: want at least 100ms", c.Window)
 	}
-	return errors.Join(faults...)
+	return errors.Join(append(faults, c.Access.Validate(c.URL))...)
 }
 
 // checkServer reports what keeps s from being an address, without saying s: it
@@ -76,15 +77,15 @@ const (
 	requestTime   = 5 * time.Second  // of one question to the JetStream API
 )
 
-// options are how the worker connects. Everything about authentication and
-// encryption belongs here.
+// options are how the worker keeps its connection.
 func (c *Config) options() []nats.Option {
 	return []nats.Option{
 		nats.Name("sweetspot"),
 		// The default gives up after two minutes and closes for good.
 		nats.MaxReconnects(-1),
-		nats.ReconnectWait(reconnectWait),
-		nats.ReconnectJitter(reconnectWait, time.Second),
+		// The default closes for good where a server refuses the login twice: the
+		// next one may be another, read from a file that was exchanged meanwhile.
+		nats.IgnoreAuthErrorAbort(),
 		// The default buffers 8 MiB of results while there is no server, which
 		// then look as if they were under way.
 		nats.ReconnectBufSize(-1),

@@ -6,28 +6,30 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
-	"sync/atomic"
-	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// connect returns when a server is reachable. The connection then looks after
-// itself: it is closed for good only by Close, or where a server refuses the
-// worker's credentials again and again.
+// connect returns when a server is reachable and lets the worker in. The
+// connection then looks after itself: it is closed for good only by Close.
 func (j *JetStream) connect(ctx context.Context, log *slog.Logger) error {
-	opts := append(j.cfg.options(), j.watch(ctx, log)...)
-	opts = append(opts, nats.SetCustomDialer(j.link.dialer(ctx)), nats.SkipHostLookup())
-	nc, err := nats.Connect(j.cfg.URL, opts...)
+	tries := newAttempts(ctx, &j.cfg.Access, log)
+	opts := append(j.cfg.options(), j.watch(ctx, tries, log)...)
+	opts = append(opts, nats.SkipHostLookup())
+	nc, err := j.cfg.connect(j.cfg.URL, log, j.link.dialer(ctx), append(opts, tries.options()...)...)
 	if err != nil {
 		return fmt.Errorf("SWEET_NATS_URL: %w", withoutURL(err))
 	}
-	if err := j.link.await(ctx, nc, log); err != nil {
+	tries.conn.Store(nc)
+	if err := j.link.await(ctx, nc, tries.refused, log); err != nil {
 		nc.Close()
 		return fmt.Errorf("connecting to NATS: %w", err)
 	}
-	js, err := jetstream.New(nc,
+	if _, err := nc.TLSConnectionState(); err != nil && (j.cfg.Password.IsSet() || j.cfg.Token.IsSet()) {
+		log.WarnContext(ctx, "the connection to NATS is not encrypted: SWEET_NATS_PASSWORD or SWEET_NATS_TOKEN crosses the network as it is")
+	}
+	js, err := j.cfg.JetStream(nc,
 		jetstream.WithPublishAsyncMaxPending(j.cfg.Pending),
 		// Without it an acknowledgement that is lost holds its message for ever.
 		jetstream.WithPublishAsyncTimeout(j.cfg.AckTimeout),
@@ -49,11 +51,8 @@ func withoutURL(err error) error {
 	return err
 }
 
-// tellEvery is the time between two log lines about attempts to connect.
-const tellEvery = 30 * time.Second
-
 // watch returns the options that log and count what becomes of the connection.
-func (j *JetStream) watch(ctx context.Context, log *slog.Logger) []nats.Option {
+func (j *JetStream) watch(ctx context.Context, tries *attempts, log *slog.Logger) []nats.Option {
 	up := func(what string) nats.ConnHandler {
 		return func(nc *nats.Conn) {
 			j.link.connected()
@@ -61,27 +60,22 @@ func (j *JetStream) watch(ctx context.Context, log *slog.Logger) []nats.Option {
 			log.InfoContext(ctx, "nats connection", slog.String("state", what), slog.String("server", nc.ConnectedUrlRedacted()))
 		}
 	}
-	var told atomic.Int64 // when an attempt that failed was last logged, in Unix ns
 	return []nats.Option{
-		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) {
-			now := time.Now().UnixNano()
-			if before := told.Load(); now-before >= int64(tellEvery) && told.CompareAndSwap(before, now) {
-				log.WarnContext(ctx, "no nats server is reachable; trying again", slog.Any("error", err))
-			}
-		}),
 		nats.ConnectHandler(up("connected")),
 		nats.ReconnectHandler(up("reconnected")),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			j.link.lost()
 			j.metrics.connected.Set(0)
 			if err != nil { // nil where we closed it ourselves
-				log.WarnContext(ctx, "nats connection", slog.String("state", "lost"), slog.Any("error", err))
+				log.WarnContext(ctx, "nats connection", slog.String("state", "lost"), slog.Any("error", j.cfg.Explain(err)))
 			}
 		}),
 		nats.ClosedHandler(func(*nats.Conn) { j.link.close() }),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
-			log.WarnContext(ctx, "nats reports a problem", slog.Any("error", err))
 			j.refusals.hear(err)
+			if err = j.cfg.Explain(explainViolation(err)); tries.sayNow(err) {
+				log.WarnContext(ctx, "nats reports a problem", slog.Any("error", err))
+			}
 		}),
 	}
 }

@@ -55,19 +55,23 @@ func (l *link) isClosed() bool {
 var errNoServer = errors.New("no nats server is reachable")
 
 // await returns when a server is reached, and an error when ctx ends before or
-// the server refuses the worker.
-func (l *link) await(ctx context.Context, nc *nats.Conn, log *slog.Logger) error {
+// the servers refuse the worker.
+func (l *link) await(ctx context.Context, nc *nats.Conn, refused <-chan error, log *slog.Logger) error {
 	select {
 	case <-l.reached:
 		return nil
 	case <-time.After(reconnectWait):
 		log.WarnContext(ctx, "waiting for a nats server")
 	case <-l.closed:
+	case err := <-refused:
+		return err
 	case <-ctx.Done():
 	}
 	select {
 	case <-l.reached:
 		return nil
+	case err := <-refused:
+		return err
 	case <-l.closed:
 		return nc.LastError()
 	case <-ctx.Done():

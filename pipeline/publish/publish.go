@@ -129,13 +129,14 @@ func (c *call) send(ctx context.Context, i int) {
 		c.refuse(i, err)
 		return
 	}
+	sent := time.Now() // a refusal may be back before the call is
 	ack, err := c.j.js.PublishMsgAsync(msg, c.j.opts...)
 	if err != nil {
 		c.release()
 		c.judge(i, err)
 		return
 	}
-	c.flying = append(c.flying, flight{i, time.Now(), ack})
+	c.flying = append(c.flying, flight{i, sent, ack})
 }
 
 // acquire takes a slot. While none is free it waits for the call's own results
@@ -179,7 +180,7 @@ func (c *call) land(ctx context.Context) {
 		c.acknowledged(f, ack)
 		return
 	case err := <-f.ack.Err():
-		c.judge(f.result, err)
+		c.judge(f.result, c.explain(f, err))
 		return
 	default:
 	}
@@ -187,7 +188,7 @@ func (c *call) land(ctx context.Context) {
 	case ack := <-f.ack.Ok():
 		c.acknowledged(f, ack)
 	case err := <-f.ack.Err():
-		c.judge(f.result, err)
+		c.judge(f.result, c.explain(f, err))
 	case <-ctx.Done():
 		c.note(f.result, context.Cause(ctx))
 	}
@@ -196,6 +197,15 @@ func (c *call) land(ctx context.Context) {
 func (c *call) acknowledged(f flight, ack *jetstream.PubAck) {
 	c.results[f.result].Duplicate = ack.Duplicate
 	c.j.metrics.seconds.Observe(time.Since(f.sent).Seconds())
+}
+
+// explain adds to why a result was not acknowledged that its subject is not
+// allowed: the server says so apart, and answers nothing.
+func (c *call) explain(f flight, err error) error {
+	if refusal := c.j.refusals.since(f.sent, c.j.subject.subject(&c.results[f.result])); refusal != nil {
+		return fmt.Errorf("%w: %w", err, refusal)
+	}
+	return err
 }
 
 // judge sorts a result's failure: to be tried again, or never to be taken.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/nats-io/nats.go"
 )
@@ -13,9 +14,19 @@ import (
 // request that is not allowed gets no answer; that it is not arrives apart, and
 // who waits for the answer would wait in vain. The zero value is ready.
 type refusals struct {
-	mu      sync.Mutex
-	waiting map[*refusable]struct{} // guarded by mu
+	mu       sync.Mutex
+	waiting  map[*refusable]struct{} // guarded by mu
+	subjects map[string]refusal      // that may not be published to; guarded by mu
 }
+
+// A refusal is when a subject was last refused, and how.
+type refusal struct {
+	at  time.Time
+	err error
+}
+
+// mostSubjects bounds what is remembered: there are as many as topics and labels.
+const mostSubjects = 10_000
 
 // A refusable is who waits for an answer.
 type refusable struct {
@@ -50,6 +61,12 @@ func (r *refusals) hear(err error) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if m := violation.FindStringSubmatch(err.Error()); m != nil {
+		if r.subjects == nil || len(r.subjects) >= mostSubjects {
+			r.subjects = make(map[string]refusal)
+		}
+		r.subjects[m[2]] = refusal{time.Now(), explainViolation(err)}
+	}
 	for w := range r.waiting {
 		for _, name := range w.names {
 			if strings.Contains(err.Error(), name) {
@@ -57,4 +74,14 @@ func (r *refusals) hear(err error) {
 			}
 		}
 	}
+}
+
+// since returns what was refused on a subject since then, or nil.
+func (r *refusals) since(then time.Time, subject string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if last, ok := r.subjects[subject]; ok && last.at.After(then) {
+		return last.err
+	}
+	return nil
 }

@@ -170,9 +170,10 @@ func (s *State) open(ctx context.Context) (jetstream.KeyValue, error) {
 	return kv, nil
 }
 
-// refusable returns a context for requests about the bucket's stream or its keys.
+// refusable returns a context for requests about the bucket's stream, its keys,
+// or the account, which is asked about before a bucket is made.
 func (s *State) refusable(ctx context.Context) (during context.Context, answered, end func()) {
-	return s.j.refusals.during(ctx, "KV_"+s.bucket, "$KV."+s.bucket)
+	return s.j.refusals.during(ctx, "KV_"+s.bucket, "$KV."+s.bucket, ".API.INFO")
 }
 
 // explain says of an error whether asking again is of no use.
@@ -181,7 +182,7 @@ func (s *State) explain(ctx context.Context, err error) error {
 	api, isAPI := errors.AsType[*jetstream.APIError](err)
 	switch {
 	case errors.Is(refusal, nats.ErrPermissionViolation):
-		return fmt.Errorf("SWEET_STATE_BUCKET=%s: %w: %w", s.bucket, pipeline.ErrNoState, refusal)
+		return fmt.Errorf("SWEET_STATE_BUCKET=%s: %w: %w", s.bucket, pipeline.ErrNoState, explainViolation(refusal))
 	case isAPI && api.Code >= 400 && api.Code < 500 && api.Code != 404,
 		errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
 		return fmt.Errorf("SWEET_STATE_BUCKET=%s: %w: %w", s.bucket, pipeline.ErrNoState, err)

@@ -10,6 +10,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"sweetspot/config/access"
 )
 
 // askAgain is the wait before a server that does not answer is asked again.
@@ -20,7 +22,7 @@ const askAgain = time.Second
 // A server that does not answer is asked until ctx ends.
 func (j *JetStream) checkStream(ctx context.Context, log *slog.Logger) error {
 	for {
-		info, err := j.findStream(ctx)
+		info, err := j.askForStream(ctx)
 		if err == nil {
 			return j.judge(ctx, info, log)
 		}
@@ -33,6 +35,17 @@ func (j *JetStream) checkStream(ctx context.Context, log *slog.Logger) error {
 		case <-ctx.Done():
 		}
 	}
+}
+
+// askForStream is findStream, and says at once where the user may not ask.
+func (j *JetStream) askForStream(ctx context.Context) (*jetstream.StreamInfo, error) {
+	asking, _, end := j.refusals.during(ctx, ".STREAM.INFO."+j.cfg.Stream, ".STREAM.CREATE."+j.cfg.Stream, "_INBOX.")
+	defer end()
+	info, err := j.findStream(asking)
+	if refusal := context.Cause(asking); err != nil && errors.Is(refusal, nats.ErrPermissionViolation) {
+		err = explainViolation(refusal)
+	}
+	return info, err
 }
 
 // findStream returns the stream, which it creates if it is missing and may be.
@@ -63,6 +76,8 @@ func explain(err error) (final bool, why error) {
 	case errors.Is(err, nats.ErrNoResponders), // nobody takes questions about streams
 		errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
 		return true, fmt.Errorf("there is no JetStream; start the server with it, or use an account that has it: %w", err)
+	case access.IsFinal(err):
+		return true, err
 	case isAPI && api.Code >= 400 && api.Code < 500:
 		return true, fmt.Errorf("the server refuses: %w", err)
 	}
