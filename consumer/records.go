@@ -128,6 +128,9 @@ func (r *recordReader) reset(b batch) error {
 		if kind > compress.Zstd {
 			return fmt.Errorf("unknown compression %d", kind)
 		}
+		if err := asked(kind, b.payload, r.limit()); err != nil {
+			return err
+		}
 		codec := kind.Codec().NewReader(source)
 		source, r.close = codec, codec.Close
 	}

@@ -295,6 +295,8 @@ func TestAbortedTransactions(t *testing.T) {
 func FuzzRecords(f *testing.F) {
 	f.Add(int16(0), int32(2), int32(1), append(textRecord(0, "a"), textRecord(1, "b")...))
 	f.Add(int16(1), int32(1), int32(0), []byte("\x1f\x8b not gzip"))
+	f.Add(int16(2), int32(1), int32(0), framedSnappy(3, []byte{1, 0, 'x'}))
+	f.Add(int16(4), int32(1), int32(0), zstdOf(2<<6|1<<5, 1, 0, 0, 0))
 	f.Add(int16(0), int32(1), int32(0), rawRecord(kmsg.Record{Key: []byte("k"), Headers: []kmsg.Header{{Key: "h", Value: []byte("v")}}}))
 	f.Fuzz(func(t *testing.T, attributes int16, count, last int32, payload []byte) {
 		got, err := readAll(rawBatch(kmsg.RecordBatch{
