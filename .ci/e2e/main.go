@@ -19,13 +19,22 @@
 // said above, the answers must agree with full depth's as often as the ladder
 // promises, which the worker's own audits must have found too.
 //
-// At last a group of workers answers 300,000 messages at the last rung, between
+// Then a group of workers answers 300,000 messages at the last rung, between
 // servers of its own, while workers come, go, are killed, stand still for longer
 // than their session and are replaced, the topic gets more partitions, and Kafka
 // and NATS are killed and stopped, alone and together. In the end there must be
 // exactly one result for every message; committed offsets never went back, every
-// worker counted every rebalance that it saw, and none ended by itself. The long
-// form is -models none -churn 10000000 -rounds 30 -timeout 6h.
+// worker counted every rebalance that it saw, and none ended by itself. In its
+// long form this is
+//
+//	-models none -access=false -churn 10000000 -rounds 30 -timeout 6h
+//
+// At last both servers are started anew so that they let in only who has a right
+// to: Kafka with TLS, every kind of login and access control, NATS with TLS,
+// certificates and a login. Workers must get their messages through with each
+// kind of login, must end and say why where they are not let in or lack a right,
+// must say so and go on where they lose one, and must outlive an exchange of
+// every certificate and password; and no secret may stand in what they write.
 package main
 
 import (
@@ -50,6 +59,7 @@ type options struct {
 	model      string
 	ladder     string
 	step       bool
+	access     bool
 	dir        string
 	messages   int
 	churn      int
@@ -68,12 +78,13 @@ func main() {
 	flag.StringVar(&o.model, "model", "", "directory of a trained and calibrated model, instead of training one")
 	flag.StringVar(&o.ladder, "ladder", "inference/bundled/model/ladder.json", "ladder of the bundled model")
 	flag.BoolVar(&o.step, "step", true, "after the bundled model let a worker follow a load that steps")
+	flag.BoolVar(&o.access, "access", true, "check who may come in at servers that do not let everybody in")
 	flag.StringVar(&o.dir, "dir", "", "folder for servers' data, models and logs, kept; default a temporary one, removed after success")
 	flag.IntVar(&o.messages, "messages", 20000, "messages for each model")
 	flag.IntVar(&o.churn, "churn", 300_000, "messages for a group of workers that come and go, between servers that do; 0 for none")
 	flag.IntVar(&o.rounds, "rounds", 1, "how often everything happens to them")
 	flag.IntVar(&o.partitions, "partitions", 6, "partitions of each topic")
-	flag.DurationVar(&o.timeout, "timeout", 15*time.Minute, "bound on everything")
+	flag.DurationVar(&o.timeout, "timeout", 40*time.Minute, "bound on everything")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -117,18 +128,25 @@ func runIn(ctx context.Context, dir string, o options) error {
 			return err
 		}
 	}
-	if o.churn == 0 {
-		return nil
+	if o.churn > 0 {
+		l, err := readLadder(o.ladder)
+		if err != nil {
+			return err
+		}
+		o.last = len(l.F32.Rungs) - 1
+		if err := runChurn(ctx, dir, o); err != nil {
+			return fmt.Errorf("workers that come and go: %w", err)
+		}
 	}
-	l, err := readLadder(o.ladder)
-	if err != nil {
-		return err
+	if o.access {
+		if err := checkAccess(ctx, filepath.Join(dir, "access"), o); err != nil {
+			return fmt.Errorf("who may come in: %w", err)
+		}
 	}
-	o.last = len(l.F32.Rungs) - 1
-	return runChurn(ctx, dir, o)
+	return nil
 }
 
-// serveModels has each model serve its texts.
+// serveModels lets workers answer the texts of each model.
 func serveModels(ctx context.Context, dir string, o options) (err error) {
 	say("starting Kafka and NATS")
 	s, err := startServers(ctx, dir, o)

@@ -44,7 +44,7 @@ func TestCheckReplayWantsEveryDecision(t *testing.T) {
 			if err := os.WriteFile(path, []byte(script), 0o755); err != nil {
 				t.Fatal(err)
 			}
-			err := (&stepTest{sweet: sweet{path}, trace: tr}).checkReplay(t.Context())
+			err := (&stepTest{sweet: sweet{path: path}, trace: tr}).checkReplay(t.Context())
 			if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got error %v, want %q", err, test.want)
 			}

@@ -16,13 +16,16 @@ import (
 	"syscall"
 )
 
-// sweet is the built toolbox.
-type sweet struct{ path string }
+// sweet is the built toolbox, with settings in its environment.
+type sweet struct {
+	path string
+	env  []string
+}
 
 // output runs one command to its end and returns its standard output.
 func (s sweet) output(ctx context.Context, stdin io.Reader, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, s.path, args...)
-	cmd.Env = environment()
+	cmd.Env = environment(s.env...)
 	cmd.Stdin = stdin
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr

@@ -15,6 +15,8 @@
 #                  (default: ${XDG_CACHE_HOME:-$HOME/.cache}/sweetspot-ci)
 # KAFKA_HEAP       JVM heap (default: 512m)
 # KAFKA_LOG        error, warn, info or debug (default: warn)
+# KAFKA_EXTRA      file of broker properties that come after these here and
+#                  override them, as listeners with TLS and logins do
 #
 # Needs Java 17 or newer, and Maven to fetch. The version stands in pom.xml.
 set -euo pipefail
@@ -87,6 +89,9 @@ group.min.session.timeout.ms=500
 broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=500
 P
+if [ -n "${KAFKA_EXTRA:-}" ]; then
+  cat "$KAFKA_EXTRA" >>"$conf"
+fi
 
 run() { # run HEAP CLASS ARGS...: this process becomes that JVM
   exec java "-Xmx$1" -cp "$libs/*" "-Dorg.slf4j.simpleLogger.defaultLogLevel=${KAFKA_LOG:-warn}" \
