@@ -28,6 +28,7 @@ type hole struct {
 
 func newHole(t *testing.T, c *kfake.Cluster) *hole {
 	t.Helper()
+	zerolog.SetGlobalLevel(zerolog.Disabled) // some toxics have a log of their own
 	h := &hole{t: t, server: toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop()), proxies: make(map[string]*toxiproxy.Proxy)}
 	for _, addr := range c.ListenAddrs() {
 		p := toxiproxy.NewProxy(h.server, addr, "127.0.0.1:0", addr)

@@ -182,7 +182,6 @@ func TestABrokerThatAcceptsAndNeverAnswers(t *testing.T) {
 	h.open()
 	settle(held[5:]...) // and cannot be committed
 	w.logs.wait(t, "commit was not accepted")
-	w.logs.wait(t, "fetching failed, trying again")
 	w.logs.wait(t, "joining the group failed")
 	if w.Ready() || value(t, w.metrics.connected) != 0 || value(t, w.metrics.commitErrors) == 0 {
 		t.Errorf("ready %v, connected %v, %v commit errors; want false, 0 and some",

@@ -40,6 +40,11 @@ type Options struct {
 	KafkaPort  int           // of the first broker; any free one where it is 0
 	NATSPort   int           // any free one where it is 0
 	Window     time.Duration // JetStream's duplicate window; 10 min where it is 0
+
+	// Front, where it is set, returns what a broker accepts connections from, given
+	// what it listens on. The address of what it returns is the one that the
+	// broker tells its clients, as with a proxy before it.
+	Front func(net.Listener) (net.Listener, error)
 }
 
 // A Sandbox is a running Kafka and a running NATS.
@@ -111,7 +116,10 @@ func (s *Sandbox) listen(ctx context.Context) func(network, address string) (net
 		var lc net.ListenConfig
 		l, err := lc.Listen(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		port = 0
-		return l, err
+		if err != nil || s.opts.Front == nil {
+			return l, err
+		}
+		return s.opts.Front(l)
 	}
 }
 
