@@ -81,10 +81,7 @@ func (k *Kafka) describe(ctx context.Context, topics []string, final func(error)
 		if final(err) {
 			return c, err
 		}
-		k.setConnected(false)
-		if k.lines.allow("describe") {
-			k.log.WarnContext(ctx, "no broker answers, trying again", slog.Any("brokers", k.cfg.Brokers), slog.Any("error", err))
-		}
+		k.unanswered(ctx, err)
 		pause(ctx, k.tuning.joinBackoff)
 	}
 }
@@ -92,6 +89,14 @@ func (k *Kafka) describe(ctx context.Context, topics []string, final func(error)
 // never is for a worker that was let in once: what keeps it out since may pass,
 // as while passwords are exchanged.
 func never(error) bool { return false }
+
+// unanswered notes that no broker answers.
+func (k *Kafka) unanswered(ctx context.Context, err error) {
+	k.setConnected(false)
+	if k.lines.allow("describe") {
+		k.log.WarnContext(ctx, "no broker answers, trying again", slog.Any("brokers", k.cfg.Brokers), slog.Any("error", err))
+	}
+}
 
 // awaitTopics waits until at least one topic can be read, and returns those
 // that can. A group that asks for a topic that does not exist gets none at all
@@ -191,6 +196,7 @@ func (k *Kafka) join(ctx context.Context, seen layout) error {
 		member = gen.MemberID
 		k.lines.forget("join")
 		k.lines.forget("slow join")
+		k.lines.forget("describe")
 		began := time.Now()
 		served := make(chan struct{})
 		gen.Start(func(revoked context.Context) {
@@ -234,6 +240,9 @@ func (k *Kafka) look(ctx context.Context, old layout) layout {
 		c, err := k.net.describe(timed, k.cfg.Topics)
 		cancel()
 		if err != nil {
+			if ctx.Err() == nil {
+				k.unanswered(ctx, err) // else it would be said only when joining fails, much later
+			}
 			return old
 		}
 		if c.topics.covers(old) || doubted != nil && maps.Equal(c.topics, doubted) {

@@ -35,12 +35,23 @@ type network struct {
 	sent    int
 }
 
-func newNetwork(t *testing.T, o sandbox.Options) *network {
+// newNetwork starts servers and lays the wires. The brokers give a name for
+// their address where there is one.
+func newNetwork(t *testing.T, o sandbox.Options, name ...string) *network {
 	t.Helper()
 	n := &network{t: t, gate: newGate()}
 	o.Front = func(l net.Listener) (net.Listener, error) {
 		f := &front{Listener: l, gate: n.gate}
-		n.kafka = append(n.kafka, newWire(t, l.Addr().String(), f))
+		x := newWire(t, l.Addr().String(), f)
+		n.kafka = append(n.kafka, x)
+		f.addr = address(x.proxy.Listen)
+		for _, host := range name {
+			_, port, err := net.SplitHostPort(x.proxy.Listen)
+			if err != nil {
+				return nil, err
+			}
+			f.addr = address(net.JoinHostPort(host, port))
+		}
 		return f, nil
 	}
 	n.Sandbox = sandboxtest.Start(t, o)
@@ -54,8 +65,8 @@ func (n *network) client() *kgo.Client {
 	n.t.Helper()
 	cl, err := kgo.NewClient(kgo.SeedBrokers(n.Brokers()...), kgo.DefaultProduceTopic(sandbox.Topic),
 		kgo.RecordPartitioner(kgo.RoundRobinPartitioner()),
-		kgo.Dialer(func(ctx context.Context, network, address string) (net.Conn, error) {
-			i := slices.IndexFunc(n.kafka, func(x *wire) bool { return x.front.addr.String() == address })
+		kgo.Dialer(func(ctx context.Context, network, to string) (net.Conn, error) {
+			i := slices.IndexFunc(n.kafka, func(x *wire) bool { return x.front.addr.String() == to })
 			return n.kafka[i].front.dial(ctx, network)
 		}))
 	if err != nil {
@@ -126,13 +137,6 @@ func newWire(t *testing.T, upstream string, f *front) *wire {
 		t.Fatalf("starting a proxy: %v", err)
 	}
 	t.Cleanup(func() { w.proxy.Stop() })
-	if f != nil {
-		addr, err := net.ResolveTCPAddr("tcp", w.proxy.Listen)
-		if err != nil {
-			t.Fatal(err)
-		}
-		f.addr = addr
-	}
 	return w
 }
 
@@ -274,9 +278,17 @@ func (g *gate) count(fronts []*front) (open, ended int, changed <-chan struct{})
 type front struct {
 	net.Listener
 
-	addr net.Addr // of the proxy
+	addr address // of the proxy
 	gate *gate
 }
+
+// An address is host:port, where host may be a name. It implements [net.Addr].
+type address string
+
+// Network implements [net.Addr].
+func (address) Network() string { return "tcp" }
+
+func (a address) String() string { return string(a) }
 
 // Addr implements [net.Listener].
 func (f *front) Addr() net.Addr { return f.addr }
