@@ -140,7 +140,7 @@ func TestAJoinThatIsNeverAnswered(t *testing.T) {
 // than a partition may ask for at once.
 func TestALinkThatIsTooSlowForAFetch(t *testing.T) {
 	t.Parallel()
-	const batches, size = 40, 16 << 10
+	const batches, size = 24, 16 << 10
 	c := newCluster(t, 1)
 	cl := newClient(t, c, kgo.ProducerBatchCompression(kgo.NoCompression()))
 	for range batches {

@@ -27,7 +27,8 @@ type fault struct {
 }
 
 var (
-	both    = []string{up, down}
+	both = []string{up, down}
+
 	millis  = func(r *rand.Rand, from, to int) int { return from + r.IntN(to-from) }
 	swallow = func(ms int, directions ...string) toxic {
 		return toxic{"timeout", directions, map[string]any{"timeout": ms}}
@@ -133,6 +134,7 @@ func newCutting(t *testing.T, seed uint64) *cutting {
 // their way when it comes.
 const aPiece = 40
 
+// run makes n faults happen, one after the other, and compares what comes of it.
 func (c *cutting) run(n int) {
 	began := time.Now()
 	for range n {
@@ -149,6 +151,9 @@ func (c *cutting) run(n int) {
 			cuts += c.tally[name].times
 			connections += c.tally[name].cut
 		}
+	}
+	if cuts == 0 {
+		c.t.Error("no connection was cut: the test has tested nothing")
 	}
 	got := c.worker.sums()
 	c.t.Logf("%d messages, %d faults in %.1f s, %d of them cuts that ended %d connections; %v results published, %v duplicates dropped, %v messages left to be read again, %v generations",
