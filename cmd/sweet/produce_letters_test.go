@@ -23,9 +23,13 @@ import (
 func aLetter(reason, offset, value string, headers ...kafka.Header) kafka.Message {
 	m := kafka.Message{Key: []byte("key " + offset), Value: []byte(value), Headers: slices.Clone(headers)}
 	added := [][2]string{
-		{"sweet-reason", reason}, {"sweet-error", "what is wrong"},
-		{"sweet-source-topic", sandbox.Topic}, {"sweet-source-partition", "0"}, {"sweet-source-offset", offset},
-		{"sweet-source-timestamp", "1700000000123"}, {"sweet-worker", "v1"},
+		{"sweet-reason", reason},
+		{"sweet-error", "what is wrong"},
+		{"sweet-source-topic", sandbox.Topic},
+		{"sweet-source-partition", "0"},
+		{"sweet-source-offset", offset},
+		{"sweet-source-timestamp", "1700000000123"},
+		{"sweet-worker", "v1"},
 	}
 	for _, h := range added {
 		m.Headers = append(m.Headers, kafka.Header{Key: h[0], Value: []byte(h[1])})
