@@ -77,7 +77,7 @@ var mayUse = map[string][]string{
 
 	"config":                   {"github.com/sethvargo/go-envconfig"},
 	"config/access":            {},
-	"config/access/accesstest": {},
+	"config/access/accesstest": {"github.com/nats-io/jwt", "github.com/nats-io/nkeys"},
 
 	"consumer":          {"github.com/segmentio/kafka-go", "github.com/prometheus/client_golang", "golang.org/x/sync"},
 	"pipeline/publish":  {"github.com/nats-io/nats.go", "github.com/prometheus/client_golang", "golang.org/x/sync"},

@@ -46,19 +46,22 @@ func listen(ctx context.Context, addr string, r *prometheus.Registry, notReady f
 		return 1
 	})
 	r.MustRegister(ready)
+	e := &endpoints{listener: l, server: newServer(r, notReady), ended: make(chan error, 1)}
+	go func() { e.ended <- e.server.Serve(l) }()
+	return e, nil
+}
+
+// newServer returns a server of the pages, which takes GET and HEAD only and
+// waits for nobody longer than the bounds above.
+func newServer(r *prometheus.Registry, notReady func() []string) *http.Server {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(r, promhttp.HandlerOpts{EnableOpenMetrics: true}))
 	mux.HandleFunc("GET /live", func(w http.ResponseWriter, _ *http.Request) { answer(w, nil) })
 	mux.HandleFunc("GET /ready", func(w http.ResponseWriter, _ *http.Request) { answer(w, notReady()) })
-	e := &endpoints{
-		listener: l,
-		server: &http.Server{
-			Handler: mux, ReadTimeout: requestTime, WriteTimeout: requestTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHeaderSize,
-		},
-		ended: make(chan error, 1),
+	return &http.Server{
+		Handler: mux, ReadHeaderTimeout: requestTime, ReadTimeout: requestTime, WriteTimeout: requestTime,
+		IdleTimeout: idleTime, MaxHeaderBytes: maxHeaderSize,
 	}
-	go func() { e.ended <- e.server.Serve(l) }()
-	return e, nil
 }
 
 // answer writes 200 where nothing is missing, else 503 with what is.

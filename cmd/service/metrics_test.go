@@ -146,7 +146,11 @@ func TestEndpoints(t *testing.T) {
 		{"ready as a member of the group", http.MethodGet, "/ready", http.StatusOK, `"status":"ok"`},
 		{"metrics, with those of the process", http.MethodGet, "/metrics", http.StatusOK, "sweet_ready 1"},
 		{"a page that is not there", http.MethodGet, "/", http.StatusNotFound, ""},
+		{"the head of a page", http.MethodHead, "/live", http.StatusOK, ""},
 		{"a probe that asks for more than a page", http.MethodPost, "/ready", http.StatusMethodNotAllowed, ""},
+		{"one that writes", http.MethodPut, "/metrics", http.StatusMethodNotAllowed, ""},
+		{"one that deletes", http.MethodDelete, "/live", http.StatusMethodNotAllowed, ""},
+		{"one that traces", http.MethodTrace, "/metrics", http.StatusMethodNotAllowed, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			status, body := w.ask(tt.method, tt.path)

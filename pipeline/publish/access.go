@@ -48,7 +48,7 @@ func (a *Access) Validate(servers string) error {
 		add("SWEET_NATS_PASSWORD is set and SWEET_NATS_USER is not: say whose password it is")
 	}
 	if a.Creds != "" {
-		if err := checkKey(nats.UserCredentials(a.Creds)); err != nil {
+		if err := checkCreds(a.Creds); err != nil {
 			add("SWEET_NATS_CREDS=%s: %w", a.Creds, err)
 		}
 	}
@@ -88,13 +88,33 @@ func (a *Access) ways(servers string) []string {
 	return ways
 }
 
-// checkKey returns what keeps a login from signing.
-func checkKey(login nats.Option) error {
+// credentials is the login with a file of credentials. nats.go would take a file
+// without a JWT for one, and send it to the server, with the seed that it may hold.
+func credentials(path string) (nats.Option, error) {
 	var o nats.Options
-	if err := login(&o); err != nil {
-		return err
+	if err := nats.UserCredentials(path)(&o); err != nil {
+		return nil, err
 	}
-	_, err := o.SignatureCB([]byte("anything"))
+	token := func() (string, error) {
+		text, err := o.UserJWT()
+		if err == nil && (strings.Count(text, ".") != 2 || strings.ContainsFunc(text, unicode.IsSpace)) {
+			return "", errors.New("the file of credentials holds no JWT")
+		}
+		return text, err
+	}
+	return nats.UserJWT(token, o.SignatureCB), nil
+}
+
+// checkCreds returns what keeps a file of credentials from being used.
+func checkCreds(path string) error {
+	var o nats.Options
+	login, err := credentials(path)
+	if err == nil {
+		err = login(&o)
+	}
+	if err == nil {
+		_, err = o.SignatureCB([]byte("anything"))
+	}
 	return err
 }
 
@@ -142,7 +162,11 @@ func (a *Access) connect(servers string, log *slog.Logger, through dialer, more 
 func (a *Access) login(key *nkeyDialer, log *slog.Logger) ([]nats.Option, error) {
 	switch {
 	case a.Creds != "":
-		return []nats.Option{nats.UserCredentials(a.Creds)}, nil
+		login, err := credentials(a.Creds)
+		if err != nil {
+			return nil, fmt.Errorf("SWEET_NATS_CREDS=%s: %w", a.Creds, err)
+		}
+		return []nats.Option{login}, nil
 	case a.Nkey != "":
 		o, err := readNkey(a.Nkey)
 		if err != nil {

@@ -12,7 +12,6 @@ import (
 
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats-server/v2/server"
-	"github.com/nats-io/nkeys"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"sweetspot/config/access"
@@ -22,105 +21,16 @@ import (
 
 const password = "wonderland-7"
 
-// A user is an nkey with its seed.
-type user struct{ public, seed string }
-
-func newUser(t *testing.T) user {
-	t.Helper()
-	kp, err := nkeys.CreateUser()
-	if err != nil {
-		t.Fatal(err)
-	}
-	public, err := kp.PublicKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	seed, err := kp.Seed()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return user{public, string(seed)}
-}
-
-// An operator issues credentials for one account with JetStream.
-type operator struct {
-	account       nkeys.KeyPair
-	accountPublic string
-	jwt           *jwt.OperatorClaims
-	accountJWT    string
-	system        string
-	systemJWT     string
-}
-
-func newOperator(t *testing.T) operator {
-	t.Helper()
-	var o operator
-	must := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	op, err := nkeys.CreateOperator()
-	must(err)
-	opPublic, err := op.PublicKey()
-	must(err)
-	account := func(name string, change func(*jwt.AccountClaims)) (nkeys.KeyPair, string, string) {
-		kp, err := nkeys.CreateAccount()
-		must(err)
-		public, err := kp.PublicKey()
-		must(err)
-		claims := jwt.NewAccountClaims(public)
-		claims.Name = name
-		if change != nil {
-			change(claims)
-		}
-		encoded, err := claims.Encode(op)
-		must(err)
-		return kp, public, encoded
-	}
-	_, o.system, o.systemJWT = account("system", nil)
-	o.account, o.accountPublic, o.accountJWT = account("workers", func(c *jwt.AccountClaims) {
-		c.Limits.JetStreamLimits = jwt.JetStreamLimits{MemoryStorage: -1, DiskStorage: -1, Streams: -1, Consumer: -1}
-	})
-	claims := jwt.NewOperatorClaims(opPublic)
-	claims.SystemAccount = o.system
-	encoded, err := claims.Encode(op)
-	must(err)
-	o.jwt, err = jwt.DecodeOperatorClaims(encoded)
-	must(err)
-	return o
-}
-
-// configure makes a server trust o.
-func (o operator) configure(t *testing.T, opts *server.Options) {
+// trust makes a server take users of o.
+func trust(t *testing.T, opts *server.Options, o accesstest.NATSOperator) {
 	t.Helper()
 	resolver := &server.MemAccResolver{}
-	for public, text := range map[string]string{o.accountPublic: o.accountJWT, o.system: o.systemJWT} {
+	for public, text := range o.Accounts {
 		if err := resolver.Store(public, text); err != nil {
 			t.Fatal(err)
 		}
 	}
-	opts.TrustedOperators, opts.AccountResolver, opts.SystemAccount = []*jwt.OperatorClaims{o.jwt}, resolver, o.system
-}
-
-// creds returns the credentials of a new user, valid for a while or for ever.
-func (o operator) creds(t *testing.T, valid time.Duration) string {
-	t.Helper()
-	u := newUser(t)
-	claims := jwt.NewUserClaims(u.public)
-	if valid != 0 {
-		claims.Expires = time.Now().Add(valid).Unix()
-	}
-	encoded, err := claims.Encode(o.account)
-	if err != nil {
-		t.Fatal(err)
-	}
-	file, err := jwt.FormatUserConfig(encoded, []byte(u.seed))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(file)
+	opts.TrustedOperators, opts.AccountResolver, opts.SystemAccount = []*jwt.OperatorClaims{o.Claims}, resolver, o.System
 }
 
 // encrypt makes a server speak TLS, with what change makes of it.
@@ -147,7 +57,7 @@ type wayIn struct {
 
 func waysIn(t *testing.T) []wayIn {
 	t.Helper()
-	o, u := newOperator(t), newUser(t)
+	o, u := accesstest.NewNATSOperator(t), accesstest.NewNATSUser(t)
 	plain := func(*testing.T, *server.Options, accesstest.Kit) {}
 	mutual := func(t *testing.T, o *server.Options, k accesstest.Kit) {
 		t.Helper()
@@ -162,13 +72,13 @@ func waysIn(t *testing.T) []wayIn {
 			return Access{Token: access.SecretText(password)}
 		}},
 		{"an nkey", func(_ *testing.T, o *server.Options, _ accesstest.Kit) {
-			o.Nkeys = []*server.NkeyUser{{Nkey: u.public}}
+			o.Nkeys = []*server.NkeyUser{{Nkey: u.Public}}
 		}, func(_ *testing.T, k accesstest.Kit) Access {
-			return Access{Nkey: k.File("seed", u.seed)}
+			return Access{Nkey: k.File("seed", u.Seed)}
 		}},
-		{"credentials", func(t *testing.T, opts *server.Options, _ accesstest.Kit) { t.Helper(); o.configure(t, opts) }, func(t *testing.T, k accesstest.Kit) Access {
+		{"credentials", func(t *testing.T, opts *server.Options, _ accesstest.Kit) { t.Helper(); trust(t, opts, o) }, func(t *testing.T, k accesstest.Kit) Access {
 			t.Helper()
-			return Access{Creds: k.File("creds", o.creds(t, 0))}
+			return Access{Creds: k.File("creds", o.Creds(0))}
 		}},
 		{"TLS", func(t *testing.T, o *server.Options, k accesstest.Kit) { t.Helper(); encrypt(t, o, k, nil) }, func(_ *testing.T, k accesstest.Kit) Access {
 			return Access{Files: access.TLS{CA: k.CA()}}
@@ -219,9 +129,9 @@ func TestWorkersThatAreNotLetIn(t *testing.T) {
 		{"no login where one is wanted", "a user and a password", func(Access) Access { return none }, []string{"SWEET_NATS_CREDS", "SWEET_NATS_TOKEN"}},
 		{"a wrong password", "a user and a password", func(Access) Access { return Access{User: "alice", Password: secret} }, []string{"SWEET_NATS_USER=alice"}},
 		{"a wrong token", "a token", func(Access) Access { return Access{Token: secret} }, []string{"SWEET_NATS_TOKEN"}},
-		{"another nkey", "an nkey", func(Access) Access { return Access{Nkey: wrong.File("seed", newUser(t).seed)} }, []string{"SWEET_NATS_NKEY=", "seed"}},
-		{"an nkey to a server that knows none", "nothing", func(Access) Access { return Access{Nkey: wrong.File("seed2", newUser(t).seed)} }, []string{"knows no nkeys", "SWEET_NATS_NKEY"}},
-		{"another operator's credentials", "credentials", func(Access) Access { return Access{Creds: wrong.File("creds", newOperator(t).creds(t, 0))} }, []string{"SWEET_NATS_CREDS=", "creds"}},
+		{"another nkey", "an nkey", func(Access) Access { return Access{Nkey: wrong.File("seed", accesstest.NewNATSUser(t).Seed)} }, []string{"SWEET_NATS_NKEY=", "seed"}},
+		{"an nkey to a server that knows none", "nothing", func(Access) Access { return Access{Nkey: wrong.File("seed2", accesstest.NewNATSUser(t).Seed)} }, []string{"knows no nkeys", "SWEET_NATS_NKEY"}},
+		{"another operator's credentials", "credentials", func(Access) Access { return Access{Creds: wrong.File("creds", accesstest.NewNATSOperator(t).Creds(0))} }, []string{"SWEET_NATS_CREDS=", "creds"}},
 		{"TLS to a server without it", "nothing", func(Access) Access { return Access{Files: access.TLS{CA: wrong.CA()}} }, []string{"does not speak TLS", "SWEET_NATS_TLS_CA"}},
 		{"another authority", "TLS", func(Access) Access { return Access{Files: access.TLS{CA: wrong.CA()}} }, []string{"SWEET_NATS_TLS_CA=" + wrong.CA()}},
 		{"the system's authorities", "TLS", func(Access) Access { return none }, []string{"name the authority's certificate in SWEET_NATS_TLS_CA"}},
@@ -268,8 +178,8 @@ func TestWorkersThatAreNotLetIn(t *testing.T) {
 
 func TestAccessSettings(t *testing.T) {
 	kit := accesstest.NewKit(t, "authority")
-	u := newUser(t)
-	creds, seed := kit.File("creds", newOperator(t).creds(t, 0)), kit.File("seed", u.seed)
+	u := accesstest.NewNATSUser(t)
+	creds, seed := kit.File("creds", accesstest.NewNATSOperator(t).Creds(0)), kit.File("seed", u.Seed)
 	text := kit.File("text", "nothing of the kind")
 	cert, key := kit.Files("worker")
 	secret := access.SecretText(password)
@@ -289,10 +199,11 @@ func TestAccessSettings(t *testing.T) {
 		{"a password without a user", "", Access{Password: secret}, []string{"SWEET_NATS_PASSWORD is set", "SWEET_NATS_USER is not"}},
 		{"credentials that are not there", "", Access{Creds: creds + "x"}, []string{"SWEET_NATS_CREDS=" + creds + "x", "no such file"}},
 		{"credentials that are none", "", Access{Creds: text}, []string{"SWEET_NATS_CREDS=" + text}},
-		{"credentials without their seed", "", Access{Creds: kit.File("half", strings.Split(newOperator(t).creds(t, 0), "-----BEGIN USER NKEY")[0])}, []string{"SWEET_NATS_CREDS="}},
+		{"credentials without their seed", "", Access{Creds: kit.File("half", strings.Split(accesstest.NewNATSOperator(t).Creds(0), "-----BEGIN USER NKEY")[0])}, []string{"SWEET_NATS_CREDS="}},
+		{"a seed for credentials", "", Access{Creds: seed}, []string{"SWEET_NATS_CREDS=" + seed, "no JWT"}},
 		{"a seed that is not there", "", Access{Nkey: seed + "x"}, []string{"SWEET_NATS_NKEY=" + seed + "x", "no such file"}},
 		{"a seed that is none", "", Access{Nkey: text}, []string{"SWEET_NATS_NKEY=" + text}},
-		{"a public key for a seed", "", Access{Nkey: kit.File("public", u.public)}, []string{"SWEET_NATS_NKEY="}},
+		{"a public key for a seed", "", Access{Nkey: kit.File("public", u.Public)}, []string{"SWEET_NATS_NKEY="}},
 		{"a password's file that is not there", "", Access{User: "a", Password: access.SecretFile(text + "x")}, []string{"SWEET_NATS_PASSWORD_FILE", "no such file"}},
 		{"a certificate without its key", "", Access{Files: access.TLS{Cert: cert}}, []string{"SWEET_NATS_TLS_CERT is set", "SWEET_NATS_TLS_KEY is not"}},
 		{"an authority that is none", "", Access{Files: access.TLS{CA: text}}, []string{"SWEET_NATS_TLS_CA"}},
@@ -313,7 +224,7 @@ func TestAccessSettings(t *testing.T) {
 					t.Errorf("got %v, want %q in it", err, want)
 				}
 			}
-			if err != nil && (strings.Contains(err.Error(), password) || strings.Contains(err.Error(), u.seed)) {
+			if err != nil && (strings.Contains(err.Error(), password) || strings.Contains(err.Error(), u.Seed)) {
 				t.Errorf("a secret is shown: %v", err)
 			}
 		})
@@ -324,8 +235,8 @@ func TestAccessSettings(t *testing.T) {
 // connected. It is thrown out, refused with the old login, and let in with the
 // new one, which it finds in the same file.
 func TestLoginsAreExchangedWithoutARestart(t *testing.T) {
-	one, two := newUser(t), newUser(t)
-	first, second := newOperator(t), newOperator(t)
+	one, two := accesstest.NewNATSUser(t), accesstest.NewNATSUser(t)
+	first, second := accesstest.NewNATSOperator(t), accesstest.NewNATSOperator(t)
 	for _, tt := range []struct {
 		name     string
 		old, new func(*testing.T, *server.Options)
@@ -348,16 +259,16 @@ func TestLoginsAreExchangedWithoutARestart(t *testing.T) {
 		},
 		{
 			"an nkey",
-			func(_ *testing.T, o *server.Options) { o.Nkeys = []*server.NkeyUser{{Nkey: one.public}} },
-			func(_ *testing.T, o *server.Options) { o.Nkeys = []*server.NkeyUser{{Nkey: two.public}} },
-			[2]string{one.seed, two.seed},
+			func(_ *testing.T, o *server.Options) { o.Nkeys = []*server.NkeyUser{{Nkey: one.Public}} },
+			func(_ *testing.T, o *server.Options) { o.Nkeys = []*server.NkeyUser{{Nkey: two.Public}} },
+			[2]string{one.Seed, two.Seed},
 			func(path string) Access { return Access{Nkey: path} },
 		},
 		{
 			"credentials",
-			func(t *testing.T, o *server.Options) { t.Helper(); first.configure(t, o) },
-			func(t *testing.T, o *server.Options) { t.Helper(); second.configure(t, o) },
-			[2]string{first.creds(t, 0), second.creds(t, 0)},
+			func(t *testing.T, o *server.Options) { t.Helper(); trust(t, o, first) },
+			func(t *testing.T, o *server.Options) { t.Helper(); trust(t, o, second) },
+			[2]string{first.Creds(0), second.Creds(0)},
 			func(path string) Access { return Access{Creds: path} },
 		},
 	} {
@@ -426,14 +337,14 @@ func TestCertificatesAreExchangedWithoutARestart(t *testing.T) {
 // TestCredentialsThatExpireAreRenewed is what short-lived credentials need: the
 // server throws the worker out when they end, and it finds new ones in the file.
 func TestCredentialsThatExpireAreRenewed(t *testing.T) {
-	o := newOperator(t)
+	o := accesstest.NewNATSOperator(t)
 	kit := accesstest.NewKit(t, "unused")
-	h := newHost(t, func(opts *server.Options) { o.configure(t, opts) })
+	h := newHost(t, func(opts *server.Options) { trust(t, opts, o) })
 	cfg := config(h.url())
-	cfg.Creds, cfg.CreateStream = kit.File("creds", o.creds(t, 4*time.Second)), true
+	cfg.Creds, cfg.CreateStream = kit.File("creds", o.Creds(4*time.Second)), true
 	log := newLines()
 	j := openWith(t, cfg, log)
-	kit.File("creds", o.creds(t, 0))
+	kit.File("creds", o.Creds(0))
 	log.await(t, "state=reconnected")
 	if _, err := deliver(t.Context(), j, results(2)); err != nil {
 		t.Error(err)
