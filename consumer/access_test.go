@@ -5,6 +5,7 @@ import (
 	"crypto/pbkdf2"
 	"crypto/sha256"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"net"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	kafka "github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -331,6 +333,29 @@ func TestAWorkerWhoseBrokerHangsUpSaysWhatItMayWant(t *testing.T) {
 			c.Brokers, c.Access = []string{l.Addr().String()}, Access{TLS: true}
 		}).logs.wait(t, "no broker answers", "SWEET_KAFKA_TLS=false")
 	})
+}
+
+// A refusal is told even where the log has just told of a broker that is down, and
+// one refusal does not hide the next.
+func TestRefusalsAreToldAtOnce(t *testing.T) {
+	a := Access{TLS: true, SASL: Plain, User: alice}
+	down := errors.New("connection refused")
+	lines := newThrottle(time.Hour)
+	for i, tt := range []struct {
+		err  error
+		told bool
+	}{
+		{down, true},
+		{down, false},
+		{a.Explain(x509.UnknownAuthorityError{}), true},
+		{a.Explain(kafka.SASLAuthenticationFailed), true},
+		{a.Explain(x509.UnknownAuthorityError{}), false},
+		{a.missing(kafka.GroupAuthorizationFailed, readGroup(testGroup)), true},
+	} {
+		if got := lines.allow(lineKind("join", tt.err)); got != tt.told {
+			t.Errorf("line %d, %v: told %v, want %v", i, tt.err, got, tt.told)
+		}
+	}
 }
 
 // TestAWorkerWithoutARightNamesIt leaves one right out at a time.

@@ -93,7 +93,7 @@ func never(error) bool { return false }
 // unanswered notes that no broker answers.
 func (k *Kafka) unanswered(ctx context.Context, err error) {
 	k.setConnected(false)
-	if k.lines.allow("describe") {
+	if k.lines.allow(lineKind("describe", err)) {
 		k.log.WarnContext(ctx, "no broker answers, trying again", slog.Any("brokers", k.cfg.Brokers), slog.Any("error", err))
 	}
 }
@@ -279,7 +279,7 @@ func (k *Kafka) notJoined(ctx context.Context, member string, err error) error {
 		return fmt.Errorf("joining the group: SWEET_KAFKA_GROUP: %w", err)
 	}
 	k.setConnected(false)
-	if k.lines.allow("join") {
+	if k.lines.allow(lineKind("join", err)) {
 		k.log.WarnContext(ctx, "joining the group failed, trying again", slog.String("group", k.cfg.Group), slog.Any("error", err))
 	}
 	return nil

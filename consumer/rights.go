@@ -109,6 +109,15 @@ func (a *Access) explain(err error, topic, group right) error {
 	return a.Explain(err)
 }
 
+// lineKind is the kind of a log line about err, for the throttle: who is refused is
+// told why at once, also where other trouble was told of a moment ago.
+func lineKind(kind string, err error) string {
+	if e, ok := errors.AsType[*access.RefusedError](err); ok {
+		return kind + "/" + e.Hint
+	}
+	return kind
+}
+
 // ExplainWrite adds to an error of writing to a topic what it means, where it
 // says that the user is not let in or may not write. Of a batch it tells the
 // first message's. It is for the toolbox.
