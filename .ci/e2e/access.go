@@ -115,8 +115,9 @@ func (l *locked) env(name string, more ...string) []string {
 type lockedRun struct {
 	*running
 
-	locked *locked
-	sent   int
+	locked  *locked
+	sent    int
+	rereads bool // what it could not commit it reads again, and its dead letters come twice
 }
 
 // run creates the topics, grants a user the rights on them and starts a worker.
@@ -192,7 +193,7 @@ func (r *lockedRun) finish(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if len(letters) != r.sent {
+	if len(letters) < r.sent || len(letters) > r.sent && !r.rereads {
 		return fmt.Errorf("%d dead letters, want %d", len(letters), r.sent)
 	}
 	return nil
@@ -377,6 +378,7 @@ func (l *locked) losesRights(ctx context.Context) error {
 		return err
 	}
 	defer r.close()
+	r.rereads = true
 	for i, says := range []string{
 		"user worker may not READ topic rights", "user worker may not READ group rights", "user worker may not WRITE topic rights-dead",
 	} {
@@ -421,6 +423,7 @@ func (l *locked) exchange(ctx context.Context) error {
 	if err := r.settled(ctx); err != nil {
 		return err
 	}
+	r.rereads = true
 	old := maps.Clone(l.passwords)
 	if err := l.setPassword(ctx, workerUser, "secret-next-"+workerUser); err != nil {
 		return err
