@@ -142,7 +142,7 @@ func dial(network, address string) (net.Conn, error) {
 // connect is Connect through a dialer.
 func (a *Access) connect(servers string, log *slog.Logger, through dialer, more ...nats.Option) (*nats.Conn, error) {
 	key := &nkeyDialer{path: a.Nkey, through: through}
-	login, err := a.login(key, log)
+	login, err := a.login(log)
 	if err != nil {
 		return nil, err
 	}
@@ -159,7 +159,7 @@ func (a *Access) connect(servers string, log *slog.Logger, through dialer, more 
 }
 
 // login returns the options that say who the worker is.
-func (a *Access) login(key *nkeyDialer, log *slog.Logger) ([]nats.Option, error) {
+func (a *Access) login(log *slog.Logger) ([]nats.Option, error) {
 	switch {
 	case a.Creds != "":
 		login, err := credentials(a.Creds)
