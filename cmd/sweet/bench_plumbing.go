@@ -65,8 +65,9 @@ type plumbingRound struct {
 func (r plumbingRound) ratio() float64 { return r.Worker.PerSecond / r.Bare.PerSecond }
 
 type plumbingPace struct {
-	PerSecond float64 `json:"results_per_second"`
-	CPUMicros float64 `json:"cpu_us_per_result"`
+	PerSecond float64    `json:"results_per_second"`
+	CPUMicros float64    `json:"cpu_us_per_result"`
+	Memory    [2]float64 `json:"memory_mib"` // the most in the first half of the results, and in the second
 }
 
 func runBenchPlumbing(c *cobra.Command, o plumbingOptions) error {
@@ -109,10 +110,13 @@ func (p *plumber) measure(ctx context.Context) (r plumbingReport, err error) {
 	if p.js, err = jetstream.New(nc, jetstream.WithPublishAsyncMaxPending(4000)); err != nil { // as many as the worker's by default
 		return r, fmt.Errorf("opening JetStream: %w", err)
 	}
-	if err := p.fill(ctx); err != nil {
+	if err := p.createTopic(ctx); err != nil {
 		return r, err
 	}
 	defer func() { err = errors.Join(err, p.removeTopic(context.WithoutCancel(ctx))) }()
+	if err := p.fill(ctx); err != nil {
+		return r, err
+	}
 	return p.alternate(ctx)
 }
 
@@ -139,7 +143,10 @@ func (p *plumber) alternate(ctx context.Context) (plumbingReport, error) {
 }
 
 func newPlumbingPace(p plumbing.Pace) plumbingPace {
-	return plumbingPace{p.PerSecond, float64(p.CPU) / float64(time.Microsecond)}
+	return plumbingPace{
+		PerSecond: p.PerSecond, CPUMicros: float64(p.CPU) / float64(time.Microsecond),
+		Memory: [2]float64{float64(p.Memory[0]) / (1 << 20), float64(p.Memory[1]) / (1 << 20)},
+	}
 }
 
 // worker measures a worker whose encoder answers at once.
@@ -153,41 +160,55 @@ func (p *plumber) worker(ctx context.Context, round int) (plumbing.Pace, error) 
 	if err != nil {
 		return plumbing.Pace{}, err
 	}
-	w, err := service.Open(ctx, cfg, service.Options{Version: version, Logger: p.log, Registry: prometheus.NewRegistry(), Encoder: plumbing.Instant})
-	if err != nil {
-		return plumbing.Pace{}, err
-	}
-	return p.watch(ctx, name, w.Run)
+	return p.watch(ctx, name, func(ctx context.Context) error {
+		w, err := service.Open(ctx, cfg, service.Options{Version: version, Logger: p.log, Registry: prometheus.NewRegistry(), Encoder: plumbing.Instant})
+		if err != nil {
+			return err
+		}
+		return w.Run(ctx)
+	})
 }
 
 // bare measures the bare loop, with results as large as the worker's.
 func (p *plumber) bare(ctx context.Context, round, bytes int) (plumbing.Pace, error) {
 	name := fmt.Sprintf("%s-bare-%d", p.topic, round)
-	if _, err := p.js.CreateStream(ctx, jetstream.StreamConfig{
-		Name: name, Subjects: []string{name + ".>"}, Discard: jetstream.DiscardNew, Duplicates: 10 * time.Minute, // as the worker's
-	}); err != nil {
-		return plumbing.Pace{}, fmt.Errorf("creating a stream: %w", err)
-	}
 	b := plumbing.Bare{Brokers: p.brokers, Topic: p.topic, Group: name, JS: p.js, Subject: name + ".label", Bytes: bytes}
-	return p.watch(ctx, name, b.Run)
+	return p.watch(ctx, name, func(ctx context.Context) error {
+		if _, err := p.js.CreateStream(ctx, jetstream.StreamConfig{
+			Name: name, Subjects: []string{name + ".>"}, Discard: jetstream.DiscardNew, Duplicates: 10 * time.Minute, // as the worker's
+		}); err != nil {
+			return fmt.Errorf("creating a stream: %w", err)
+		}
+		return b.Run(ctx)
+	})
 }
 
-// watch runs what fills a stream and returns its pace. It removes the stream.
-func (p *plumber) watch(ctx context.Context, stream string, run func(context.Context) error) (plumbing.Pace, error) {
+// watch runs what fills a stream and returns its pace. It removes the stream,
+// also where nothing came of it.
+func (p *plumber) watch(ctx context.Context, stream string, run func(context.Context) error) (pace plumbing.Pace, err error) {
 	running, stop := context.WithCancel(ctx)
-	defer stop()
 	ended := make(chan error, 1)
-	go func() { ended <- run(running) }()
-	pace, err := plumbing.Watch(ctx, p.js, stream, p.o.messages, ended)
-	if err != nil {
-		return pace, err
-	}
-	stop()
-	return pace, errors.Join(<-ended, p.js.DeleteStream(ctx, stream))
+	go func() {
+		ended <- run(running)
+		close(ended)
+	}()
+	defer func() {
+		stop()
+		err = errors.Join(err, <-ended, p.removeStream(context.WithoutCancel(ctx), stream))
+	}()
+	return plumbing.Watch(ctx, p.js, stream, p.o.messages, ended)
 }
 
-// fill makes the topic and fills it with messages to a support desk.
-func (p *plumber) fill(ctx context.Context) error {
+func (p *plumber) removeStream(ctx context.Context, name string) error {
+	ctx, cancel := context.WithTimeout(ctx, closeTime)
+	defer cancel()
+	if err := p.js.DeleteStream(ctx, name); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
+		return fmt.Errorf("removing stream %s: %w", name, err)
+	}
+	return nil
+}
+
+func (p *plumber) createTopic(ctx context.Context) error {
 	p.kafka = &kafka.Client{Addr: kafka.TCP(p.brokers...)}
 	resp, err := p.kafka.CreateTopics(ctx, &kafka.CreateTopicsRequest{
 		Topics: []kafka.TopicConfig{{Topic: p.topic, NumPartitions: p.o.partitions, ReplicationFactor: 1}},
@@ -198,6 +219,11 @@ func (p *plumber) fill(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("creating topic %s: %w", p.topic, err)
 	}
+	return nil
+}
+
+// fill fills the topic with messages to a support desk.
+func (p *plumber) fill(ctx context.Context) error {
 	producer := newProducer(p.brokers, &consumer.Access{}, produceOptions{topic: p.topic})
 	g := desk.New(1, desk.Demo, desk.DemoMix)
 	for range p.o.messages {
@@ -273,10 +299,10 @@ func (p *plumber) readSandbox(out io.Reader) error {
 func (r plumbingReport) print(w io.Writer) error {
 	fmt.Fprintf(w, "%d messages from Kafka to JetStream, with an encoder that answers at once, and by a bare loop of kafka-go and nats.go\n\n", r.Messages)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "round\tworker, results/s\tCPU a result\tbare, results/s\tCPU a result\tratio\t")
+	fmt.Fprintln(t, "round\tworker, results/s\tCPU a result\tmemory, halves\tbare, results/s\tCPU a result\tratio\t")
 	for i, round := range r.Rounds {
-		fmt.Fprintf(t, "%d\t%.0f\t%.1f µs\t%.0f\t%.1f µs\t%.2f\t\n", i+1, round.Worker.PerSecond, round.Worker.CPUMicros,
-			round.Bare.PerSecond, round.Bare.CPUMicros, round.ratio())
+		fmt.Fprintf(t, "%d\t%.0f\t%.1f µs\t%.0f, %.0f MiB\t%.0f\t%.1f µs\t%.2f\t\n", i+1, round.Worker.PerSecond, round.Worker.CPUMicros,
+			round.Worker.Memory[0], round.Worker.Memory[1], round.Bare.PerSecond, round.Bare.CPUMicros, round.ratio())
 	}
 	if err := t.Flush(); err != nil {
 		return err

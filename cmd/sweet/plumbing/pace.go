@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/metrics"
 	"syscall"
 	"time"
 
@@ -15,6 +16,7 @@ type Pace struct {
 	PerSecond float64       // results, from the first tenth of them to the last
 	CPU       time.Duration // of this process a result, in user and system mode
 	Bytes     int           // of a result, mean, as the stream keeps it
+	Memory    [2]uint64     // bytes that Go holds of the system, the most in the first half of the results and in the second
 }
 
 // Watch returns the pace at which a stream fills up to n results. The first tenth
@@ -27,6 +29,7 @@ func Watch(ctx context.Context, js jetstream.JetStream, stream string, n int, en
 	if err != nil {
 		return Pace{}, err
 	}
+	var memory [2]uint64
 	for {
 		select {
 		case <-look.C:
@@ -47,11 +50,15 @@ func Watch(ctx context.Context, js jetstream.JetStream, stream string, n int, en
 		if err != nil {
 			return Pace{}, err
 		}
+		half := min(2*now.results/n, 1)
+		memory[half] = max(memory[half], held())
 		if from.results == 0 && now.results >= n/10 && now.results < n {
 			from = now
 		}
 		if now.results >= n {
-			return now.since(from, int(state.Bytes)), nil
+			p := now.since(from)
+			p.Bytes, p.Memory = int(state.Bytes)/now.results, memory
+			return p, nil
 		}
 	}
 }
@@ -71,11 +78,17 @@ func at(results int) (moment, error) {
 	return moment{time.Now(), time.Duration(u.Utime.Nano() + u.Stime.Nano()), results}, nil
 }
 
-func (m moment) since(from moment, bytes int) Pace {
+func (m moment) since(from moment) Pace {
 	n := m.results - from.results
 	return Pace{
 		PerSecond: float64(n) / m.time.Sub(from.time).Seconds(),
 		CPU:       (m.cpu - from.cpu) / time.Duration(max(n, 1)),
-		Bytes:     bytes / max(m.results, 1),
 	}
+}
+
+// held returns how many bytes Go holds of the system.
+func held() uint64 {
+	s := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
+	metrics.Read(s)
+	return s[0].Value.Uint64() - s[1].Value.Uint64()
 }
