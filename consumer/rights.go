@@ -119,8 +119,8 @@ func lineKind(kind string, err error) string {
 }
 
 // ExplainWrite adds to an error of writing to a topic what it means, where it
-// says that the user is not let in or may not write. Of a batch it tells the
-// first message's. It is for the toolbox.
+// says that the user is not let in or may not write, or that a message is too
+// large. Of a batch it tells the first message's. It is for the toolbox.
 func (a *Access) ExplainWrite(err error, topic string) error {
 	if each, ok := errors.AsType[kafka.WriteErrors](err); ok {
 		for _, one := range each {
@@ -129,6 +129,9 @@ func (a *Access) ExplainWrite(err error, topic string) error {
 				break
 			}
 		}
+	}
+	if errors.Is(err, kafka.MessageSizeTooLarge) {
+		return fmt.Errorf("a message is larger than the topic's max.message.bytes: %w", err)
 	}
 	return a.explain(err, writeTopic(topic), right{})
 }

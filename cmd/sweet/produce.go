@@ -10,9 +10,7 @@ import (
 	"io"
 	"os"
 	"strings"
-	"time"
 
-	"github.com/segmentio/kafka-go"
 	"github.com/spf13/cobra"
 
 	"sweetspot/config"
@@ -119,36 +117,6 @@ func runProduce(c *cobra.Command, o produceOptions, files []string) error {
 // errLimit ends the reading of input once --limit messages were sent.
 var errLimit = errors.New("limit reached")
 
-// A producer writes messages in batches, at no more than its rate.
-type producer struct {
-	writer  *kafka.Writer
-	access  *consumer.Access
-	rate    float64
-	headers []kafka.Header // of every message
-	batch   []kafka.Message
-	start   time.Time
-	sent    int
-}
-
-// batchTime is how long a paced producer collects messages before it sends.
-const batchTime = 20 * time.Millisecond
-
-func newProducer(brokers []string, access *consumer.Access, o produceOptions) *producer {
-	p := &producer{
-		writer: &kafka.Writer{
-			Addr: kafka.TCP(brokers...), Transport: access.Transport(), Topic: o.topic, Balancer: &kafka.RoundRobin{},
-			RequiredAcks: kafka.RequireAll, BatchSize: 1000, BatchBytes: 8 << 20, BatchTimeout: 5 * time.Millisecond,
-		},
-		access: access,
-		rate:   o.rate,
-		start:  time.Now(),
-	}
-	if o.tier != "" {
-		p.headers = []kafka.Header{{Key: pipeline.TierHeader, Value: []byte(o.tier)}}
-	}
-	return p
-}
-
 // sendAll sends the lines of r. What was read is sent before it waits for more,
 // so that a line typed, or written by another program, goes out at once.
 func (p *producer) sendAll(ctx context.Context, name string, r io.Reader, o produceOptions) error {
@@ -188,53 +156,4 @@ func (p *producer) sendAll(ctx context.Context, name string, r io.Reader, o prod
 			return err
 		}
 	}
-}
-
-// send adds one message and writes the batch when it is full or due.
-func (p *producer) send(ctx context.Context, value []byte) error {
-	p.batch = append(p.batch, kafka.Message{Value: value, Headers: p.headers})
-	if len(p.batch) < p.size() {
-		return nil
-	}
-	return p.flush(ctx)
-}
-
-// size is how many messages are sent together.
-func (p *producer) size() int {
-	const most = 1000
-	if p.rate > 0 {
-		return min(most, max(1, int(p.rate*batchTime.Seconds())))
-	}
-	return most
-}
-
-func (p *producer) flush(ctx context.Context) error {
-	if len(p.batch) == 0 {
-		return nil
-	}
-	if p.rate > 0 {
-		due := p.start.Add(time.Duration(float64(p.sent) / p.rate * float64(time.Second)))
-		select {
-		case <-time.After(time.Until(due)):
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
-	if err := p.writer.WriteMessages(ctx, p.batch...); err != nil {
-		return fmt.Errorf("producing to %s: %w", cmp.Or(p.writer.Topic, "Kafka"), p.access.ExplainWrite(err, p.writer.Topic))
-	}
-	p.sent += len(p.batch)
-	p.batch = p.batch[:0]
-	return nil
-}
-
-// closeTime bounds the sending of what was read when the command is stopped.
-const closeTime = 10 * time.Second
-
-// close sends what was read, also after Ctrl-C, and ends the producer.
-func (p *producer) close(ctx context.Context) error {
-	p.rate = 0
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
-	defer cancel()
-	return errors.Join(p.flush(ctx), p.writer.Close())
 }

@@ -237,10 +237,10 @@ func (r *restoration) record(ctx context.Context, records kafka.RecordReader, pa
 		m.Topic, m.Headers = cmp.Or(r.opts.to, l.Source.Topic), l.Headers
 		r.seen[l.Source] = true
 		r.pending[m.Topic]++
-		r.producer.batch = append(r.producer.batch, m)
+		r.producer.add(m)
 	}
 	r.at[partition] = rec.Offset + 1
-	if len(r.producer.batch) >= r.producer.size() {
+	if r.producer.full() {
 		return r.flush(ctx)
 	}
 	return nil
@@ -269,7 +269,7 @@ func (r *restoration) total() int {
 // flush writes the batch, and only then notes how far it has come.
 func (r *restoration) flush(ctx context.Context) error {
 	if r.opts.dryRun {
-		r.producer.batch = r.producer.batch[:0]
+		r.producer.drop()
 	}
 	if err := r.producer.flush(ctx); err != nil {
 		return err
