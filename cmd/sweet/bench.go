@@ -74,6 +74,8 @@ the same client libraries that reads, publishes and looks at nothing.`,
 	f.IntVar(&o.pipes.messages, "messages", 200_000, "with --plumbing: messages of each round")
 	f.IntVar(&o.pipes.partitions, "partitions", 12, "with --plumbing: partitions of their topic")
 	f.IntVar(&o.pipes.rounds, "rounds", 3, "with --plumbing: rounds, of which the median counts")
+	f.IntVar(&o.pipes.workers, "workers", 1, "with --plumbing: workers, and as many bare loops")
+	f.IntVar(&o.pipes.bytes, "bytes", 0, "with --plumbing: lengthen each message to about so many bytes (default as they are)")
 	f.StringVar(&o.pipes.brokers, "brokers", "", "with --plumbing: Kafka brokers to use, where a topic is made and removed (default a sandbox)")
 	f.StringVar(&o.pipes.nats, "nats", "", "with --plumbing: NATS server to use, where streams are made and removed (default a sandbox)")
 	f.BoolVar(&o.json, "json", false, "print one JSON object")

@@ -22,6 +22,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/segmentio/kafka-go"
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"sweetspot/cmd/service"
 	"sweetspot/cmd/sweet/desk"
@@ -33,9 +34,28 @@ import (
 // plumbingOptions are the flags of `sweet bench --plumbing`.
 type plumbingOptions struct {
 	messages, partitions, rounds int
+	workers                      int    // of the group, and bare loops
+	bytes                        int    // of a message, about; 0 is as it comes
 	brokers, nats                string // servers to use; empty for a sandbox beside this process
 	json                         bool
 }
+
+func (o plumbingOptions) check() error {
+	switch {
+	case o.messages < 1000 || o.partitions < 1 || o.rounds < 1:
+		return usagef("--messages %d, --partitions %d, --rounds %d: want at least 1000, 1 and 1", o.messages, o.partitions, o.rounds)
+	case o.workers < 1 || o.workers > o.partitions:
+		return usagef("--workers %d: want 1 to %d, one for each of the --partitions", o.workers, o.partitions)
+	case o.bytes < 0 || o.bytes > mostBytes:
+		return usagef("--bytes %d: want at most %d, which Kafka and the worker take if nobody has set more", o.bytes, mostBytes)
+	case (o.brokers == "") != (o.nats == ""):
+		return usagef("--brokers and --nats go together: both servers are started where neither is given")
+	}
+	return nil
+}
+
+// mostBytes is what fits into one of Kafka's batches with what is around it.
+const mostBytes = 1<<20 - 100
 
 // A plumber measures the worker without its model, and a bare loop in its place.
 type plumber struct {
@@ -51,6 +71,7 @@ type plumber struct {
 // A plumbingReport is what was measured, by round.
 type plumbingReport struct {
 	Messages int             `json:"messages"`
+	Workers  int             `json:"workers"`
 	Rounds   []plumbingRound `json:"rounds"`
 	Ratio    float64         `json:"ratio"`     // of the worker's results a second to the bare loop's, median of the rounds
 	CPURatio float64         `json:"cpu_ratio"` // of its CPU time a message to the bare loop's, median
@@ -71,11 +92,8 @@ type plumbingPace struct {
 }
 
 func runBenchPlumbing(c *cobra.Command, o plumbingOptions) error {
-	switch {
-	case o.messages < 1000 || o.partitions < 1 || o.rounds < 1:
-		return usagef("--messages %d, --partitions %d, --rounds %d: want at least 1000, 1 and 1", o.messages, o.partitions, o.rounds)
-	case (o.brokers == "") != (o.nats == ""):
-		return usagef("--brokers and --nats go together: both servers are started where neither is given")
+	if err := o.check(); err != nil {
+		return err
 	}
 	p := &plumber{
 		o: o, brokers: strings.Split(o.brokers, ","), nats: o.nats, topic: "sweet-plumbing-" + strconv.Itoa(os.Getpid()),
@@ -122,7 +140,7 @@ func (p *plumber) measure(ctx context.Context) (r plumbingReport, err error) {
 
 // alternate has both fill a stream of their own, in turn.
 func (p *plumber) alternate(ctx context.Context) (plumbingReport, error) {
-	r := plumbingReport{Messages: p.o.messages}
+	r := plumbingReport{Messages: p.o.messages, Workers: p.o.workers}
 	var ratios, cpu []float64
 	for round := range p.o.rounds {
 		worker, err := p.worker(ctx, round)
@@ -174,7 +192,7 @@ func (p *plumber) bare(ctx context.Context, round, bytes int) (plumbing.Pace, er
 	name := fmt.Sprintf("%s-bare-%d", p.topic, round)
 	b := plumbing.Bare{Brokers: p.brokers, Topic: p.topic, Group: name, JS: p.js, Subject: name + ".label", Bytes: bytes}
 	return p.watch(ctx, name, func(ctx context.Context) error {
-		if _, err := p.js.CreateStream(ctx, jetstream.StreamConfig{
+		if _, err := p.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
 			Name: name, Subjects: []string{name + ".>"}, Discard: jetstream.DiscardNew, Duplicates: 10 * time.Minute, // as the worker's
 		}); err != nil {
 			return fmt.Errorf("creating a stream: %w", err)
@@ -183,13 +201,18 @@ func (p *plumber) bare(ctx context.Context, round, bytes int) (plumbing.Pace, er
 	})
 }
 
-// watch runs what fills a stream and returns its pace. It removes the stream,
+// watch runs what fills a stream, as often as there are workers, and returns its
+// pace. It removes the stream,
 // also where nothing came of it.
 func (p *plumber) watch(ctx context.Context, stream string, run func(context.Context) error) (pace plumbing.Pace, err error) {
-	running, stop := context.WithCancel(ctx)
+	stopping, stop := context.WithCancel(ctx)
+	all, running := errgroup.WithContext(stopping)
+	for range p.o.workers {
+		all.Go(func() error { return run(running) })
+	}
 	ended := make(chan error, 1)
 	go func() {
-		ended <- run(running)
+		ended <- all.Wait()
 		close(ended)
 	}()
 	defer func() {
@@ -227,7 +250,9 @@ func (p *plumber) fill(ctx context.Context) error {
 	producer := newProducer(p.brokers, &consumer.Access{}, produceOptions{topic: p.topic})
 	g := desk.New(1, desk.Demo, desk.DemoMix)
 	for range p.o.messages {
-		if err := producer.send(ctx, []byte(g.Next().Text)); err != nil {
+		text := g.Next().Text
+		text += strings.Repeat(" "+text, max(p.o.bytes-len(text), 0)/(len(text)+1))
+		if err := producer.send(ctx, []byte(text)); err != nil {
 			return err
 		}
 	}
@@ -297,7 +322,8 @@ func (p *plumber) readSandbox(out io.Reader) error {
 }
 
 func (r plumbingReport) print(w io.Writer) error {
-	fmt.Fprintf(w, "%d messages from Kafka to JetStream, with an encoder that answers at once, and by a bare loop of kafka-go and nats.go\n\n", r.Messages)
+	fmt.Fprintf(w, "%d messages from Kafka to JetStream, by %d × a worker whose encoder answers at once, and by %[2]d × a bare loop of kafka-go and nats.go\n\n",
+		r.Messages, r.Workers)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "round\tworker, results/s\tCPU a result\tmemory, halves\tbare, results/s\tCPU a result\tratio\t")
 	for i, round := range r.Rounds {
