@@ -1,5 +1,7 @@
 package token
 
+import "math"
+
 // A class says what a byte of text means to Append.
 type class uint8
 
@@ -40,8 +42,14 @@ var lowerASCII, sameByte = func() (lower, same [256]byte) {
 // ASCII and dst has the room, it does not allocate; a text has at most as many
 // ids as bytes.
 func (t *Tokenizer) Append(dst []int32, text string) []int32 {
+	return t.appendUntil(dst, text, math.MaxInt)
+}
+
+// appendUntil is Append that goes on to the next word only while dst has fewer
+// than most ids.
+func (t *Tokenizer) appendUntil(dst []int32, text string, most int) []int32 {
 	var n *normalizer
-	for i := 0; i < len(text); {
+	for i := 0; i < len(text) && len(dst) < most; {
 		switch classes[text[i]] {
 		case space:
 			i++

@@ -3,6 +3,7 @@ package token
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 )
 
@@ -54,7 +55,6 @@ type Row struct {
 	IDs       []int32 // [CLS] text [SEP], or [CLS] text [SEP] pair [SEP]
 	Second    int     // IDs[Second:] has token type 1: the pair and its [SEP]; len(IDs) without a pair
 	Truncated bool    // whether tokens were left out
-	Tokens    int     // len(IDs) as it was before truncation
 }
 
 // Row makes the row of text and, unless it is empty, of pair, with at most
@@ -77,7 +77,11 @@ func (t *Tokenizer) Row(dst []int32, text, pair string, limit int, tr Truncation
 		return Row{}, fmt.Errorf("a limit of %d tokens is too low, at least %d are needed", limit, least)
 	}
 	ids := append(dst[:0], t.cls)
-	ids = t.Append(ids, text)
+	most := math.MaxInt
+	if tr == Right && pair == "" {
+		most = limit // one more than there is room for: the rest of a book is not read
+	}
+	ids = t.appendUntil(ids, text, most)
 	n1 := len(ids) - 1
 	ids = append(ids, t.sep)
 	n2 := 0
@@ -86,7 +90,7 @@ func (t *Tokenizer) Row(dst []int32, text, pair string, limit int, tr Truncation
 		n2 = len(ids) - (n1 + 2)
 		ids = append(ids, t.sep)
 	}
-	row := Row{IDs: ids, Second: n1 + 2, Tokens: len(ids)}
+	row := Row{IDs: ids, Second: n1 + 2}
 	if len(ids) <= limit {
 		return row, nil
 	}
